@@ -1,0 +1,28 @@
+//! Pen's decisions.
+//!
+//! Everything in this crate is a value or a function of values: no socket, file, clock, thread or
+//! randomness. Time, resolved names and bytes come in as arguments; replies, effects and the next
+//! step of a connection come out. What asks the kernel lives in `pen-sys`, what performs in `pen`.
+#![forbid(unsafe_code)]
+
+pub mod acl;
+pub mod addr;
+pub mod cli;
+pub mod clients;
+pub mod command;
+pub mod config;
+pub mod http;
+pub mod journey;
+pub mod limits;
+pub mod listen_word;
+pub mod logline;
+pub mod moment;
+pub mod near;
+pub mod reasons;
+pub mod relay;
+pub mod report;
+pub mod select;
+pub mod server_word;
+pub mod servers;
+pub mod service;
+pub mod slots;
