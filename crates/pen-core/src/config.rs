@@ -1,0 +1,297 @@
+//! The settings of the whole process as plain data.
+//!
+//! Commands change a [`Config`]; the shell compares the new value with the old one and makes it
+//! true (binds, opens, publishes). Nothing here is running state: no counters, no sockets.
+
+use std::net::IpAddr;
+
+use crate::acl::AccessList;
+use crate::addr::{Host, Listen};
+use crate::limits;
+
+/// The name of the service that the classic command line describes.
+pub const DEFAULT_SERVICE: &str = "default";
+
+/// Everything that can be set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Settings of the process.
+    pub process: Process,
+    /// The services in the order they were first mentioned; the first is `default`.
+    pub services: Vec<ServiceConfig>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { process: Process::default(), services: vec![ServiceConfig::new(DEFAULT_SERVICE)] }
+    }
+}
+
+impl Config {
+    /// The service called `name`.
+    #[must_use]
+    pub fn service(&self, name: &str) -> Option<&ServiceConfig> {
+        self.services.iter().find(|s| s.name == name)
+    }
+
+    /// The service called `name`, to be changed.
+    pub fn service_mut(&mut self, name: &str) -> Option<&mut ServiceConfig> {
+        self.services.iter_mut().find(|s| s.name == name)
+    }
+}
+
+/// Settings of the process, not of one service.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Process {
+    /// Fatal errors abort instead of ending with status 1.
+    pub abort_on_error: bool,
+    /// Dumps at debug levels above 2 are text, else hex pairs.
+    pub ascii: bool,
+    /// Debug level, 0 to [`limits::DEBUG_MAX`].
+    pub debug: u32,
+    /// The control address as given (`-C`).
+    pub control: Option<String>,
+    /// The list that control clients must pass.
+    pub control_acl: ControlAcl,
+    /// `exit` is allowed (`-X`).
+    pub exit_enabled: bool,
+    /// Worker threads; `None` is one per core. At start only.
+    pub workers: Option<u32>,
+    /// Seconds TERM waits for open connections; 0 ends at once.
+    pub drain_timeout_s: u32,
+    /// The file of the database that knows the countries of clients.
+    pub geoip_db: Option<String>,
+}
+
+/// Which service's list, and which number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlAcl {
+    /// The service in whose context the command was given.
+    pub service: String,
+    /// 0 to 9.
+    pub list: u8,
+}
+
+impl Default for ControlAcl {
+    fn default() -> Self {
+        Self { service: DEFAULT_SERVICE.to_owned(), list: 0 }
+    }
+}
+
+/// Settings of one service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceConfig {
+    /// Its name: letters, digits, `_`, `-`, `.`; at most [`limits::NAME_MAX`] bytes.
+    pub name: String,
+    /// Listening addresses in the order given.
+    pub listen: Vec<Listen>,
+    /// The server table; unset slots are allowed.
+    pub servers: Vec<ServerConfig>,
+    /// Used when no server can be (`-e`).
+    pub emergency: Option<ServerConfig>,
+    /// For clients that `client_acl` denies (`-B`).
+    pub abuse: Option<ServerConfig>,
+    /// How servers are chosen.
+    pub mode: Mode,
+    /// The ten access lists.
+    pub acls: [AccessList; limits::ACL_LISTS],
+    /// The list that clients must pass, 0 to 9.
+    pub client_acl: u8,
+    /// Seconds a failed server is left out; 0 = never.
+    pub blacklist_s: u32,
+    /// Seconds a connect may take, at least 1.
+    pub timeout_s: u32,
+    /// Seconds after which a client is forgotten; 0 = never.
+    pub tracking_s: u32,
+    /// Remembered clients, at least 1.
+    pub clients_max: u32,
+    /// Connections at once; `None` = as many as descriptors allow.
+    pub conn_max: Option<u32>,
+    /// Pending connects at once, at least 1.
+    pub pending_max: u32,
+    /// Clients accepted per wake-up, at least 1.
+    pub accepts: u32,
+    /// Listen queue.
+    pub backlog: u32,
+    /// Seconds without traffic after which a connection is closed; 0 = never.
+    pub idle_timeout_s: u32,
+    /// Spare connections to keep.
+    pub idlers: u32,
+    /// Pen answers clients itself.
+    pub dummy: bool,
+    /// Choose the server when the client's first bytes are there.
+    pub peek: bool,
+    /// Insert X-Forwarded headers.
+    pub http: bool,
+    /// What happens to an X-Forwarded-For that is there already.
+    pub http_forwarded: Forwarded,
+    /// TCP_NODELAY on both sides.
+    pub tcp_nodelay: bool,
+    /// SO_KEEPALIVE on both sides.
+    pub keepalive: bool,
+    /// Which end of stream closes both sides at once.
+    pub tcp_fastclose: FastClose,
+    /// How bytes are moved.
+    pub engine: Engine,
+    /// Server connections leave from this address.
+    pub source: Option<IpAddr>,
+    /// The classic log: a path or `host:port`.
+    pub log: Option<String>,
+    /// The status page's file.
+    pub web_stats: Option<String>,
+    /// Settings of TLS that are kept until TLS is offered, in the order given, as they were written
+    /// (`ssl_ciphers HIGH`). `write` prints them.
+    pub ssl_lines: Vec<String>,
+}
+
+impl ServiceConfig {
+    /// A service with the defaults and no servers.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            listen: Vec::new(),
+            servers: Vec::new(),
+            emergency: None,
+            abuse: None,
+            mode: Mode::default(),
+            acls: Default::default(),
+            client_acl: 0,
+            blacklist_s: limits::BLACKLIST_DEFAULT_S,
+            timeout_s: limits::CONNECT_TIMEOUT_DEFAULT_S,
+            tracking_s: 0,
+            clients_max: limits::CLIENTS_DEFAULT,
+            conn_max: None,
+            pending_max: limits::PENDING_DEFAULT,
+            accepts: limits::ACCEPTS_DEFAULT,
+            backlog: limits::BACKLOG_DEFAULT,
+            idle_timeout_s: 0,
+            idlers: 0,
+            dummy: false,
+            peek: false,
+            http: false,
+            http_forwarded: Forwarded::Append,
+            tcp_nodelay: false,
+            keepalive: false,
+            tcp_fastclose: FastClose::Off,
+            engine: Engine::Auto,
+            source: None,
+            log: None,
+            web_stats: None,
+            ssl_lines: Vec::new(),
+        }
+    }
+}
+
+/// One entry of a server table. The default is an unset slot.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ServerConfig {
+    /// A name that can be used in place of the number.
+    pub name: Option<String>,
+    /// Where it is.
+    pub host: Host,
+    /// Its port; 0 = never connected to (unless it is a Unix socket).
+    pub port: u16,
+    /// Connections at which new clients are sent elsewhere; 0 = no limit.
+    pub max: u32,
+    /// Connections at which clients that used it before are sent elsewhere too.
+    pub hard: u32,
+    /// Share for the weight and hash algorithms.
+    pub weight: u32,
+    /// Lower is preferred by the prio algorithm.
+    pub prio: u32,
+    /// The access list clients must pass, 0 to 9.
+    pub acl: u8,
+}
+
+/// How servers are chosen; each can be switched on its own, as in the classic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Mode {
+    /// By the client's address.
+    pub hash: bool,
+    /// One after the other, clients are not tracked.
+    pub roundrobin: bool,
+    /// Never fail over.
+    pub stubborn: bool,
+    /// Least loaded by weight.
+    pub weight: bool,
+    /// Lowest priority number.
+    pub prio: bool,
+    /// Clients are not remembered (`-N`).
+    pub forgetful: bool,
+}
+
+/// `tcp_fastclose`: whose end of stream closes both sides once everything is delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum FastClose {
+    /// Nobody's: half-close is passed on.
+    #[default]
+    Off,
+    /// The server's.
+    Up,
+    /// The client's.
+    Down,
+    /// Either's.
+    Both,
+}
+
+impl FastClose {
+    /// The word of the command.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Both => "both",
+        }
+    }
+}
+
+/// `engine`: how bytes are moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Engine {
+    /// Copied while a flow is small, spliced when it proves to be bulky.
+    #[default]
+    Auto,
+    /// Always copied.
+    Copy,
+    /// Spliced from the first byte, as far as there are pipes.
+    Splice,
+}
+
+impl Engine {
+    /// The word of the command.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Copy => "copy",
+            Self::Splice => "splice",
+        }
+    }
+}
+
+/// `http_forwarded`: what happens to an X-Forwarded-For that the client sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Forwarded {
+    /// The client's address is appended to it.
+    #[default]
+    Append,
+    /// It is replaced.
+    Replace,
+    /// It is kept as it is and trusted.
+    Keep,
+}
+
+impl Forwarded {
+    /// The word of the command.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Replace => "replace",
+            Self::Keep => "keep",
+        }
+    }
+}

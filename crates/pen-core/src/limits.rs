@@ -1,0 +1,167 @@
+//! Every bound and default of the program, its reason, and what happens at the bound.
+//!
+//! Nothing outside this file invents a maximum, a default or a deadline.
+
+/// Servers of one service, slots 0 to this minus one. A higher number in a command is an error.
+pub const SERVERS_MAX: u32 = 16_384;
+/// Services of one process. One more is an error.
+pub const SERVICES_MAX: usize = 1_024;
+/// Listening addresses of one service. One more is an error.
+pub const LISTENERS_MAX: usize = 64;
+/// Access lists per service, numbered from 0.
+pub const ACL_LISTS: usize = 10;
+/// Entries of one access list. One more is an error.
+pub const ACL_ENTRIES_MAX: usize = 65_536;
+
+/// Remembered clients of one service unless `-c` or `clients_max` says otherwise. When the table is
+/// full the client seen least recently is forgotten.
+pub const CLIENTS_DEFAULT: u32 = 2_048;
+/// Highest `clients_max`.
+pub const CLIENTS_MAX: u32 = 16_777_216;
+/// Highest `conn_max`; what is really available is bounded by the descriptor limit.
+pub const CONNECTIONS_MAX: u32 = 8_388_608;
+/// Descriptors kept for control sessions, logs, files and listeners when `conn_max` is computed.
+pub const DESCRIPTOR_RESERVE: u32 = 64;
+/// Connects to servers that may be pending per service before accepting pauses.
+pub const PENDING_DEFAULT: u32 = 100;
+/// Highest `pending_max`.
+pub const PENDING_MAX: u32 = 1_000_000;
+
+/// Seconds a failed server is left out unless `-b` or `blacklist` says otherwise.
+pub const BLACKLIST_DEFAULT_S: u32 = 30;
+/// Seconds a connect to a server may take unless `-t` or `timeout` says otherwise.
+pub const CONNECT_TIMEOUT_DEFAULT_S: u32 = 5;
+/// Highest number of seconds any time setting takes: about 10 years.
+pub const SECONDS_MAX: u32 = 315_360_000;
+/// Highest value of a server's max, hard, weight and prio.
+pub const SERVER_NUMBER_MAX: u32 = 1_000_000_000;
+/// Seconds a client may take to send its first bytes when `peek` is on; then it is closed.
+pub const PEEK_DEADLINE_S: u32 = 10;
+/// Seconds `recent` looks back without an argument.
+pub const RECENT_DEFAULT_S: u32 = 300;
+
+/// Clients accepted per wake-up (`-m`), default; below 1 becomes 1 with a note.
+pub const ACCEPTS_DEFAULT: u32 = 100;
+/// Highest `-m`.
+pub const ACCEPTS_MAX: u32 = 10_000;
+/// Listen queue (`-q`), default.
+pub const BACKLOG_DEFAULT: u32 = 500;
+/// Lowest listen queue; below becomes this with a note.
+pub const BACKLOG_MIN: u32 = 50;
+/// Highest `-q`; the kernel caps it at net.core.somaxconn as well.
+pub const BACKLOG_MAX: u32 = 65_535;
+/// Highest `workers`. More threads than this serve no machine that is known.
+pub const WORKERS_MAX: u32 = 256;
+/// Highest `idlers`.
+pub const IDLERS_MAX: u32 = 65_535;
+/// Highest `debug`.
+pub const DEBUG_MAX: u32 = 9;
+
+/// Bytes of a control or file line without its end. A longer one is an error.
+pub const LINE_MAX: usize = 4_096;
+/// Words of a control or file line. More is an error.
+pub const WORDS_MAX: usize = 256;
+/// Depth of `include`. Deeper is an error (it is a loop).
+pub const INCLUDE_DEPTH_MAX: usize = 8;
+/// Bytes of a configuration file. A larger one is an error.
+pub const FILE_MAX: u64 = 64 * 1024 * 1024;
+/// Bytes of the database of `geoip_db`, which is kept in memory. A larger one is an error.
+pub const GEOIP_DB_MAX: u64 = 1024 * 1024 * 1024;
+/// Networks of a database of countries that are looked at to tell whether it has any.
+pub const GEOIP_DB_PROBES: usize = 10_000;
+/// Bytes of a service or server name.
+pub const NAME_MAX: usize = 64;
+/// Control sessions at once. Further ones wait in the kernel's queue.
+pub const CONTROL_SESSIONS_MAX: usize = 64;
+/// Seconds a control session may be without progress; then it is closed.
+pub const CONTROL_IDLE_S: u32 = 5;
+/// Control clients that may wait in the kernel's queue.
+pub const CONTROL_BACKLOG: u32 = 64;
+/// Bytes behind the first line of a control session that are thrown away before it is closed.
+pub const CONTROL_WASTE: usize = 64 * 1024;
+/// Milliseconds a change of settings waits for workers to close listeners that are gone.
+pub const LISTENER_CLOSE_MS: u64 = 500;
+/// Milliseconds between two looks at the connections that are left while Pen drains.
+pub const DRAIN_LOOK_MS: u64 = 50;
+/// Rounds of resolving that one change of settings may need: a file that names other hosts each
+/// time it is read is given up.
+pub const NAME_ROUNDS_MAX: u32 = 8;
+/// Seconds the control thread waits for an answer of the workers; then it reports what it has.
+pub const WORKER_ANSWER_S: u32 = 2;
+/// Seconds a host name of a control line may take to resolve; then it counts as unresolvable.
+pub const RESOLVE_S: u32 = 10;
+/// Look-ups of host names at once. A resolver that hangs holds this many threads and no more;
+/// further names wait for their deadline.
+pub const RESOLVE_THREADS: usize = 4;
+/// Host names that may wait for a look-up. One more is an error.
+pub const RESOLVE_QUEUE: usize = 4_096;
+
+/// Bytes one read may take: the scratch buffer of a worker. Measured: 16 and 32 KiB lose half of
+/// the bulk rate of this size.
+pub const SCRATCH: usize = 256 * 1024;
+/// Bytes one read takes until a direction proves to be bulky; bounds what a slow reader can pin.
+pub const READ_MODEST: usize = 64 * 1024;
+/// Full reads in a row that make a direction bulky.
+pub const BULKY_AFTER: u8 = 4;
+/// Bytes a pipe of the splicing engine can hold. Measured: 64 KiB is too little to pay.
+pub const PIPE_SIZE: usize = 512 * 1024;
+/// Pipes of one worker. Bulky flows beyond are copied. Also bounds what stalled bulky flows pin.
+pub const PIPES_PER_WORKER: usize = 64;
+/// Requests for a pipe that are declined after the kernel refused one; then it is asked again.
+pub const PIPE_RETRY_AFTER: u32 = 1_024;
+/// Turns in a row that move little after which a spliced flow is copied again.
+pub const SMALL_TURNS: u8 = 4;
+/// Reads of one direction per loop turn before the others get theirs.
+pub const READS_PER_TURN: u32 = 16;
+/// Bytes of an HTTP request head that `http` will rewrite. A longer one closes the connection:
+/// passing it on would let a client forge its own address.
+pub const HTTP_HEAD_MAX: usize = 64 * 1024;
+/// Header fields of a request head that `http` will read.
+pub const HTTP_HEADERS_MAX: usize = 256;
+/// Bytes kept of a reply's line that came in pieces while `http` follows the replies. With a longer
+/// one it stops following: CONNECT and Upgrade are then told by what the client sends.
+pub const HTTP_FIELD_KEPT: usize = 8 * 1024;
+/// Requests a client may send ahead of the replies until `http` stops following them (as above).
+pub const HTTP_REQUESTS_AHEAD_MAX: u32 = 64;
+/// Milliseconds an aborted connection waits for its last bytes to reach the other side before the
+/// reset is sent.
+pub const ABORT_FLUSH_MS: u64 = 5_000;
+/// Milliseconds accepting pauses when descriptors or memory ran out.
+pub const ACCEPT_PAUSE_MS: u64 = 100;
+/// Milliseconds between two attempts to replace a lost idler of a service.
+pub const IDLER_RETRY_MS: u64 = 1_000;
+
+/// Bytes of request text in the classic log file.
+pub const LOG_TEXT_MAX: usize = 100;
+/// Bytes of a classic log datagram.
+pub const LOG_DATAGRAM_MAX: usize = 1_024;
+/// Batches of log lines that may wait for the log thread. Further ones are counted as lost.
+pub const LOG_QUEUE: usize = 1_024;
+/// Bytes of a read that a dump at debug level 3 shows.
+pub const DUMP_MAX: usize = 256;
+/// Bytes of log lines at which a batch is handed over, and at which the log thread writes.
+pub const LOG_BATCH: usize = 32 * 1024;
+/// Changes of log targets that may wait for the log thread. One more is an error.
+pub const LOG_ORDERS: usize = 4_096;
+/// Bytes of one line of an operator message. The rest is left out.
+pub const MESSAGE_MAX: usize = 1_024;
+/// Messages per second and topic that traffic can trigger. Further ones are counted, not written.
+pub const MESSAGES_PER_S: u32 = 10;
+/// Seconds between two reports that a log cannot be written.
+pub const LOG_TROUBLE_S: u64 = 10;
+/// Bytes of one `penctl` command.
+pub const PENCTL_COMMAND_MAX: usize = 1_000;
+/// Seconds `penctl` waits for one address to answer its connect.
+pub const PENCTL_CONNECT_S: u32 = 10;
+/// Seconds without a byte of the reply after which `penctl` gives up; longer than the daemon takes
+/// to resolve names.
+pub const PENCTL_ANSWER_S: u32 = 60;
+
+/// Servers of the built-in farm of `--demo`.
+pub const DEMO_SERVERS: usize = 3;
+/// Port of `--demo` unless it says otherwise.
+pub const DEMO_PORT: u16 = 8080;
+
+const _: () = assert!(READ_MODEST <= SCRATCH);
+const _: () = assert!(BACKLOG_MIN <= BACKLOG_DEFAULT && BACKLOG_DEFAULT <= BACKLOG_MAX);
+const _: () = assert!(LOG_TEXT_MAX < LOG_DATAGRAM_MAX);
