@@ -1,0 +1,90 @@
+//! A service as traffic sees it at one moment: settings and servers, published whole.
+//!
+//! A change of settings builds a new [`Live`] and publishes it; a connection that has started keeps
+//! the loads it holds. Client table, connection slots and round-robin position live beside it in
+//! the daemon, because they are changed by traffic and not by settings.
+
+use std::sync::Arc;
+
+use crate::acl::Countries;
+use crate::config::{ServerConfig, ServiceConfig};
+use crate::select::{Visitor, hash};
+use crate::servers::{Server, ServerRef};
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+/// Everything a worker needs to decide about a new connection, immutable.
+#[derive(Debug)]
+pub struct Live {
+    /// The settings.
+    pub config: Arc<ServiceConfig>,
+    /// The table.
+    pub servers: Vec<Server>,
+    /// Outside the rotation.
+    pub emergency: Option<Server>,
+    /// Outside the rotation.
+    pub abuse: Option<Server>,
+    /// Look-up for the hash algorithm, built from the table.
+    pub hash: hash::Table,
+    /// What knows the countries of clients, if there is such a thing.
+    pub countries: Option<Arc<dyn Countries>>,
+}
+
+impl Live {
+    /// The first publication of a service.
+    #[must_use]
+    pub fn new(config: Arc<ServiceConfig>) -> Self {
+        Self::build(config, None)
+    }
+
+    /// The next publication: loads are kept slot by slot, and cleared of their sentence where the
+    /// place changed. What knows the countries stays.
+    #[must_use]
+    pub fn rebuilt(&self, config: Arc<ServiceConfig>) -> Self {
+        Self::build(config, Some(self))
+    }
+
+    /// The same with `countries` as what knows the countries of clients.
+    #[must_use]
+    pub fn with_countries(self, countries: Option<Arc<dyn Countries>>) -> Self {
+        Self { countries, ..self }
+    }
+
+    /// Whether access list `list` permits the visitor; a list that does not exist does.
+    #[must_use]
+    pub fn admits(&self, list: u8, visitor: &Visitor) -> bool {
+        let Some(list) = self.config.acls.get(usize::from(list)) else { return true };
+        list.permits(visitor.peer.addr, |ip| visitor.country(ip, self.countries.as_deref()))
+    }
+
+    fn build(config: Arc<ServiceConfig>, old: Option<&Self>) -> Self {
+        let servers: Vec<Server> = config
+            .servers
+            .iter()
+            .enumerate()
+            .map(|(n, c)| carry_over(c, old.and_then(|o| o.servers.get(n))))
+            .collect();
+        let outside =
+            |c: &Option<ServerConfig>, old: Option<&Server>| c.as_ref().map(|c| carry_over(c, old));
+        let emergency = outside(&config.emergency, old.and_then(|o| o.emergency.as_ref()));
+        let abuse = outside(&config.abuse, old.and_then(|o| o.abuse.as_ref()));
+        let hash = hash::Table::build(&config.servers);
+        let countries = old.and_then(|o| o.countries.clone());
+        Self { config, servers, emergency, abuse, hash, countries }
+    }
+
+    /// The server behind `which`, if it exists.
+    #[must_use]
+    pub fn server(&self, which: ServerRef) -> Option<&Server> {
+        match which {
+            ServerRef::Regular(n) => self.servers.get(usize::try_from(n).ok()?),
+            ServerRef::Emergency => self.emergency.as_ref(),
+            ServerRef::Abuse => self.abuse.as_ref(),
+        }
+    }
+}
+
+fn carry_over(config: &ServerConfig, old: Option<&Server>) -> Server {
+    old.map_or_else(|| Server::new(config.clone()), |old| old.republished(config))
+}
