@@ -1,0 +1,303 @@
+//! A connection's search for a server: first choice, failover, emergency, end.
+//!
+//! A journey holds at most one place at one server. Whoever drives it says what happened; it
+//! answers with the next step. It never connects to a server twice, so it always ends.
+//!
+//! A server at which half of `pending_max` connects are pending already is passed over as long as
+//! there is another one to go to. A client is not turned away for it: when the table offers nothing
+//! else, it goes to the first server it passed over for that reason. So one silent server cannot
+//! take all pending connects, and a burst of clients for the only server loses nobody.
+
+use std::iter;
+use std::sync::Arc;
+
+use crate::moment::Moment;
+use crate::reasons::{CloseReason, ConnectFailure, Refusal};
+use crate::select::{self, Cursor, Visitor};
+use crate::servers::{Load, ServerRef};
+use crate::service::Live;
+
+use asking::Asking;
+
+mod asking;
+#[cfg(test)]
+mod tests;
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Connect to this server; a place at it is reserved.
+    Connect(ServerRef),
+    /// Give up and close the client.
+    Close(CloseReason),
+}
+
+/// The search, and later the use, of a server by one connection.
+#[derive(Debug)]
+pub struct Journey {
+    round: Round,
+    current: Option<ServerRef>,
+    held: Held,
+}
+
+/// How far failover has come.
+#[derive(Clone, Copy, Debug)]
+enum Round {
+    /// There is none: no candidate, a denied client, an idler.
+    Never,
+    /// Going round the table.
+    Running {
+        /// The slot tried first; the round ends when it comes to it again.
+        initial: u32,
+        /// The first slot passed over because of its pending connects.
+        crowded: Option<u32>,
+    },
+    /// The table has nothing more to offer.
+    Over,
+}
+
+/// What a journey holds at its current server.
+#[derive(Debug)]
+enum Held {
+    Nothing,
+    /// A place, while the connect is under way. `moves` is [`crate::servers::Server::moves`] then.
+    Pending {
+        load: Arc<Load>,
+        moves: u32,
+    },
+    Established(Arc<Load>),
+    /// [`Journey::end`] was called.
+    Ended,
+}
+
+impl Journey {
+    /// Chooses the first server. `passed` hears of every server that was passed over and why.
+    pub fn start(
+        live: &Live,
+        cursor: &Cursor,
+        visitor: &Visitor,
+        now: Moment,
+        mut passed: impl FnMut(ServerRef, Refusal),
+    ) -> (Self, Step) {
+        let first = select::first(live, cursor, visitor, now);
+        let mut journey = Self::new(first);
+        let asking = Asking { live, visitor: Some(visitor), now };
+        let step = match first {
+            None => journey.try_emergency(&asking, &mut passed),
+            Some(slot) if journey.attempt(&asking, ServerRef::Regular(slot), &mut passed) => {
+                Step::Connect(ServerRef::Regular(slot))
+            }
+            Some(slot) => journey.go_on(&asking, ServerRef::Regular(slot), &mut passed),
+        };
+        (journey, step)
+    }
+
+    /// The journey of a client that `client_acl` denies: to the abuse server or the end.
+    pub fn denied(
+        live: &Live,
+        visitor: &Visitor,
+        now: Moment,
+        mut passed: impl FnMut(ServerRef, Refusal),
+    ) -> (Self, Step) {
+        let mut journey = Self::new(None);
+        let asking = Asking { live, visitor: Some(visitor), now };
+        let step = if journey.attempt(&asking, ServerRef::Abuse, &mut passed) {
+            Step::Connect(ServerRef::Abuse)
+        } else {
+            Step::Close(CloseReason::ClientDenied)
+        };
+        (journey, step)
+    }
+
+    /// An idler: a spare connection to the next server in turn, outside the round-robin position
+    /// of clients (`cursor` is the idlers' own). It counts like any connection, no access list is
+    /// asked, and it neither fails over nor uses the emergency server.
+    pub fn idler(live: &Live, cursor: &Cursor, now: Moment) -> (Self, Step) {
+        let mut journey = Self::new(None);
+        let asking = Asking { live, visitor: None, now };
+        let count = live.servers.len();
+        for _ in 0..count {
+            let Some(slot) = cursor.advance(count, |n| select::available(live, n, now)) else {
+                break;
+            };
+            let server = ServerRef::Regular(slot);
+            if journey.attempt(&asking, server, &mut |_, _| ()) {
+                return (journey, Step::Connect(server));
+            }
+        }
+        (journey, Step::Close(CloseReason::NoServer))
+    }
+
+    /// The connect failed: gives the place back, blacklists the server if it is to blame, answers
+    /// the next server in table order, then the emergency server, then the end. `live` may be a
+    /// later publication than the one the journey started with.
+    pub fn failed(
+        &mut self,
+        live: &Live,
+        visitor: &Visitor,
+        failure: ConnectFailure,
+        now: Moment,
+        mut passed: impl FnMut(ServerRef, Refusal),
+    ) -> Step {
+        let (Some(from), Held::Pending { load, moves }) =
+            (self.current.take(), std::mem::replace(&mut self.held, Held::Nothing))
+        else {
+            debug_assert!(false, "a connect failed that was not under way");
+            return Step::Close(CloseReason::NoServer);
+        };
+        load.release_pending();
+        let same_place = live.server(from).is_none_or(|s| s.moves == moves);
+        if failure.blames_server() && same_place {
+            load.fail(now);
+        }
+        match self.go_on(&Asking { live, visitor: Some(visitor), now }, from, &mut passed) {
+            Step::Close(CloseReason::NoServer) if !failure.blames_server() => {
+                Step::Close(CloseReason::OutOfResources)
+            }
+            step => step,
+        }
+    }
+
+    /// The connect succeeded.
+    pub fn connected(&mut self) {
+        match std::mem::replace(&mut self.held, Held::Nothing) {
+            Held::Pending { load, .. } => {
+                load.establish();
+                self.held = Held::Established(load);
+            }
+            other => {
+                debug_assert!(false, "a connect succeeded that was not under way");
+                self.held = other;
+            }
+        }
+    }
+
+    /// Whatever is held is given back; bytes moved are counted: `sent` to the server, `received`
+    /// from it. To be called exactly once, at the end of the connection, in whatever state it is.
+    pub fn end(&mut self, sent: u64, received: u64) {
+        self.count_bytes(sent, received);
+        match std::mem::replace(&mut self.held, Held::Ended) {
+            Held::Nothing => {}
+            Held::Pending { load, .. } => load.release_pending(),
+            Held::Established(load) => load.release_established(),
+            Held::Ended => debug_assert!(false, "a connection ended twice"),
+        }
+    }
+
+    /// Bytes moved since the last time this was called (while the connection lives).
+    pub fn count_bytes(&self, sent: u64, received: u64) {
+        match &self.held {
+            Held::Pending { load, .. } | Held::Established(load) => {
+                load.count_bytes(sent, received)
+            }
+            Held::Nothing | Held::Ended => {
+                debug_assert!(sent == 0 && received == 0, "bytes moved without a server");
+            }
+        }
+    }
+
+    /// The server of the connection: the one being connected to or used.
+    #[must_use]
+    pub fn server(&self) -> Option<ServerRef> {
+        self.current
+    }
+
+    fn new(initial: Option<u32>) -> Self {
+        let round =
+            initial.map_or(Round::Never, |initial| Round::Running { initial, crowded: None });
+        Self { round, current: None, held: Held::Nothing }
+    }
+
+    /// The step after `from` could not be used.
+    fn go_on(&mut self, asking: &Asking<'_>, from: ServerRef, passed: Passed<'_>) -> Step {
+        let slot = match from {
+            ServerRef::Abuse => return Step::Close(CloseReason::ClientDenied),
+            ServerRef::Emergency => return Step::Close(CloseReason::NoServer),
+            ServerRef::Regular(slot) => slot,
+        };
+        let initial = match self.round {
+            Round::Never => return Step::Close(CloseReason::NoServer),
+            _ if asking.live.config.mode.stubborn => return Step::Close(CloseReason::Stubborn),
+            Round::Over => return self.try_emergency(asking, passed),
+            Round::Running { initial, .. } => initial,
+        };
+        let next = rest_of_the_round(initial, slot, asking.live.servers.len())
+            .map(ServerRef::Regular)
+            .find(|&server| self.attempt(asking, server, passed));
+        if let Some(server) = next {
+            return Step::Connect(server);
+        }
+        if let Round::Running { crowded: Some(slot), .. } =
+            std::mem::replace(&mut self.round, Round::Over)
+        {
+            let server = ServerRef::Regular(slot);
+            if self.attempt(asking, server, passed) {
+                return Step::Connect(server);
+            }
+        }
+        self.try_emergency(asking, passed)
+    }
+
+    fn try_emergency(&mut self, asking: &Asking<'_>, passed: Passed<'_>) -> Step {
+        if self.attempt(asking, ServerRef::Emergency, passed) {
+            Step::Connect(ServerRef::Emergency)
+        } else {
+            Step::Close(CloseReason::NoServer)
+        }
+    }
+
+    /// Takes a place at `which`, or tells `passed` why not. A server that does not exist (no
+    /// emergency server, say) is passed over without a word.
+    fn attempt(&mut self, asking: &Asking<'_>, which: ServerRef, passed: Passed<'_>) -> bool {
+        debug_assert!(matches!(self.held, Held::Nothing), "a second place for one connection");
+        match asking.reserve(which, self.must_spare(asking, which)) {
+            None => false,
+            Some(Ok(held)) => {
+                self.current = Some(which);
+                self.held = held;
+                true
+            }
+            Some(Err(refusal)) => {
+                self.note_crowd(which, refusal);
+                passed(which, refusal);
+                false
+            }
+        }
+    }
+
+    /// Whether half of the pending connects must be left to others: not where there is nowhere else
+    /// to go.
+    fn must_spare(&self, asking: &Asking<'_>, which: ServerRef) -> bool {
+        match which {
+            ServerRef::Abuse => true,
+            ServerRef::Emergency => false,
+            ServerRef::Regular(_) => {
+                let alone = asking.live.servers.len() == 1 || asking.live.config.mode.stubborn;
+                !alone && !matches!(self.round, Round::Over)
+            }
+        }
+    }
+
+    fn note_crowd(&mut self, which: ServerRef, refusal: Refusal) {
+        if let (Round::Running { crowded, .. }, ServerRef::Regular(slot), Refusal::PendingShare) =
+            (&mut self.round, which, refusal)
+        {
+            crowded.get_or_insert(slot);
+        }
+    }
+}
+
+type Passed<'a> = &'a mut dyn FnMut(ServerRef, Refusal);
+
+/// The slots that failover has not been to after `slot`, in its order: up to the end of a table of
+/// `count` servers, then from its beginning, until it comes round to `initial`. Written without
+/// "modulo" so that it ends in a table that changed size on the way, too.
+fn rest_of_the_round(initial: u32, slot: u32, count: usize) -> impl Iterator<Item = u32> {
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    let (first, wrapped) = if slot >= initial {
+        (slot.saturating_add(1)..count, 0..initial.min(count))
+    } else {
+        (slot + 1..initial.min(count), 0..0)
+    };
+    iter::chain(first, wrapped)
+}
