@@ -1,0 +1,312 @@
+//! The machine-readable twins of the replies: one line of JSON and LF.
+//!
+//! Field names are snake_case and stable: fields are added, never renamed or removed. Times in
+//! seconds end in `_s`; bytes are plain numbers; what does not exist is `null`. An object that
+//! belongs to a service names it in `service`.
+//!
+//! | reply | fields |
+//! |---|---|
+//! | `servers` | `service`, `servers` (list of *server*), `emergency`, `abuse` (*server* or null) |
+//! | *server* | `number` (-1 emergency, -2 abuse), `name`, `address`, `port`, `acl`, `connections`, `pending`, `max`, `hard`, `weight`, `prio`, `sent`, `received`, `usable`, `blacklisted`, `failed_ago_s` |
+//! | `services` | `services`: list of `name`, `listen` (list), `servers`, `usable`, `connections` |
+//! | `recent` | `service`, `seconds`, `clients` (list of *client*) |
+//! | *client* | `slot`, `address`, `age_s`, `server` (number), `connects`, `sent`, `received` |
+//! | `connection` | `service`, `in_range`, `connection` (*connection*, null if nobody has the number) |
+//! | *connection* | `number`, `state`, `downfd`, `upfd`, `pending_down`, `pending_up`, `client`, `server`, `age_s`, `idle_s` |
+//! | `socket` | `service`, `socket`, `connection` (number) |
+//! | `idlers` | `service`, `idlers`, `wanted` |
+//! | `mode` | `service`, `hash`, `roundrobin`, `stubborn`, `weight`, `prio`, `forgetful` |
+//! | `status` | `service`, `time`, `time_s`, `listen`, `current`, then the fields of `servers`, `clients_max`, `clients`, `conn_max`, `conn_used`, `conn_last`, `connections`, `idlers`, `idlers_wanted` |
+//! | any setting | its word, e.g. `{"conn_max":500}` |
+
+use serde::Serialize;
+
+use super::{ClientRow, ConnectionRow, ServerRow, Snapshot, classic};
+use crate::config::Mode;
+
+/// `servers json`
+#[must_use]
+pub fn servers(snapshot: &Snapshot) -> String {
+    #[derive(Serialize)]
+    struct Reply<'a> {
+        service: &'a str,
+        #[serde(flatten)]
+        table: Table<'a>,
+    }
+    line(&Reply { service: &snapshot.service, table: Table::of(snapshot) })
+}
+
+/// `services json`
+#[must_use]
+pub fn services(snapshots: &[Snapshot]) -> String {
+    #[derive(Serialize)]
+    struct Service<'a> {
+        name: &'a str,
+        listen: &'a [String],
+        servers: usize,
+        usable: usize,
+        connections: u32,
+    }
+    #[derive(Serialize)]
+    struct Reply<'a> {
+        services: Vec<Service<'a>>,
+    }
+    let services = snapshots
+        .iter()
+        .map(|s| Service {
+            name: &s.service,
+            listen: &s.listen,
+            servers: s.servers.len(),
+            usable: s.usable(),
+            connections: s.conn_used,
+        })
+        .collect();
+    line(&Reply { services })
+}
+
+/// `recent N json`
+#[must_use]
+pub fn recent(snapshot: &Snapshot, seconds: u32) -> String {
+    #[derive(Serialize)]
+    struct Reply<'a> {
+        service: &'a str,
+        seconds: u32,
+        clients: Vec<Client>,
+    }
+    let clients = classic::seen_within(snapshot, seconds).map(Client::of).collect();
+    line(&Reply { service: &snapshot.service, seconds, clients })
+}
+
+/// `connection N json`
+#[must_use]
+pub fn connection(snapshot: &Snapshot, number: i64) -> String {
+    #[derive(Serialize)]
+    struct Reply<'a> {
+        service: &'a str,
+        in_range: bool,
+        connection: Option<Connection>,
+    }
+    line(&Reply {
+        service: &snapshot.service,
+        in_range: classic::in_range(snapshot, number),
+        connection: classic::find(snapshot, number).map(Connection::of),
+    })
+}
+
+/// `socket N json`
+#[must_use]
+pub fn socket(snapshot: &Snapshot, descriptor: i64) -> String {
+    #[derive(Serialize)]
+    struct Reply<'a> {
+        service: &'a str,
+        socket: i64,
+        connection: Option<u32>,
+    }
+    line(&Reply {
+        service: &snapshot.service,
+        socket: descriptor,
+        connection: classic::socket_owner(snapshot, descriptor).map(|row| row.slot),
+    })
+}
+
+/// `idlers json`
+#[must_use]
+pub fn idlers(snapshot: &Snapshot) -> String {
+    #[derive(Serialize)]
+    struct Reply<'a> {
+        service: &'a str,
+        idlers: u32,
+        wanted: u32,
+    }
+    line(&Reply {
+        service: &snapshot.service,
+        idlers: snapshot.idlers,
+        wanted: snapshot.idlers_wanted,
+    })
+}
+
+/// `mode json`
+#[must_use]
+pub fn mode(service: &str, mode: Mode) -> String {
+    #[derive(Serialize)]
+    struct Reply<'a> {
+        service: &'a str,
+        hash: bool,
+        roundrobin: bool,
+        stubborn: bool,
+        weight: bool,
+        prio: bool,
+        forgetful: bool,
+    }
+    let Mode { hash, roundrobin, stubborn, weight, prio, forgetful } = mode;
+    line(&Reply { service, hash, roundrobin, stubborn, weight, prio, forgetful })
+}
+
+/// `status json`
+#[must_use]
+pub fn status(snapshot: &Snapshot) -> String {
+    #[derive(Serialize)]
+    struct Reply<'a> {
+        service: &'a str,
+        time: &'a str,
+        time_s: i64,
+        listen: &'a [String],
+        current: i64,
+        #[serde(flatten)]
+        table: Table<'a>,
+        clients_max: u32,
+        clients: Vec<Client>,
+        conn_max: u32,
+        conn_used: u32,
+        conn_last: u32,
+        connections: Vec<Connection>,
+        idlers: u32,
+        idlers_wanted: u32,
+    }
+    line(&Reply {
+        service: &snapshot.service,
+        time: &snapshot.time,
+        time_s: snapshot.wall.0,
+        listen: &snapshot.listen,
+        current: snapshot.current,
+        table: Table::of(snapshot),
+        clients_max: snapshot.clients_max,
+        clients: snapshot.clients.iter().map(Client::of).collect(),
+        conn_max: snapshot.conn_max,
+        conn_used: snapshot.conn_used,
+        conn_last: snapshot.conn_last,
+        connections: snapshot.connections.iter().map(Connection::of).collect(),
+        idlers: snapshot.idlers,
+        idlers_wanted: snapshot.idlers_wanted,
+    })
+}
+
+/// The twin of a reply that is one value (`conn_max`, `pid`, `blacklist`, `log` ...): an object
+/// whose only field is the command's word.
+#[must_use]
+pub fn setting(word: &str, value: impl Serialize) -> String {
+    line(&std::collections::BTreeMap::from([(word, value)]))
+}
+
+#[derive(Serialize)]
+struct Table<'a> {
+    servers: Vec<Server<'a>>,
+    emergency: Option<Server<'a>>,
+    abuse: Option<Server<'a>>,
+}
+
+impl<'a> Table<'a> {
+    fn of(snapshot: &'a Snapshot) -> Self {
+        Self {
+            servers: snapshot.servers.iter().map(Server::of).collect(),
+            emergency: snapshot.emergency.as_ref().map(Server::of),
+            abuse: snapshot.abuse.as_ref().map(Server::of),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Server<'a> {
+    number: i64,
+    name: Option<&'a str>,
+    address: String,
+    port: u16,
+    acl: u8,
+    connections: u32,
+    pending: u32,
+    max: u32,
+    hard: u32,
+    weight: u32,
+    prio: u32,
+    sent: u64,
+    received: u64,
+    usable: bool,
+    blacklisted: bool,
+    failed_ago_s: Option<u64>,
+}
+
+impl<'a> Server<'a> {
+    fn of(row: &'a ServerRow) -> Self {
+        Self {
+            number: row.server.number(),
+            name: row.name.as_deref(),
+            address: row.host.to_string(),
+            port: row.port,
+            acl: row.acl,
+            connections: row.conn,
+            pending: row.pending,
+            max: row.max,
+            hard: row.hard,
+            weight: row.weight,
+            prio: row.prio,
+            sent: row.sent,
+            received: row.received,
+            usable: row.usable(),
+            blacklisted: row.blacklisted,
+            failed_ago_s: row.failed_ago_s,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Client {
+    slot: u32,
+    address: String,
+    age_s: u64,
+    server: Option<u32>,
+    connects: u64,
+    sent: u64,
+    received: u64,
+}
+
+impl Client {
+    fn of(row: &ClientRow) -> Self {
+        Self {
+            slot: row.slot,
+            address: row.addr.to_string(),
+            age_s: row.age_s,
+            server: row.server,
+            connects: row.connects,
+            sent: row.sent,
+            received: row.received,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Connection {
+    number: u32,
+    state: u32,
+    downfd: i32,
+    upfd: i32,
+    pending_down: u64,
+    pending_up: u64,
+    client: i64,
+    server: i64,
+    age_s: u64,
+    idle_s: u64,
+}
+
+impl Connection {
+    fn of(row: &ConnectionRow) -> Self {
+        Self {
+            number: row.slot,
+            state: row.state,
+            downfd: row.downfd,
+            upfd: row.upfd,
+            pending_down: row.pending_down,
+            pending_up: row.pending_up,
+            client: row.client,
+            server: row.server,
+            age_s: row.age_s,
+            idle_s: row.idle_s,
+        }
+    }
+}
+
+fn line(value: &impl Serialize) -> String {
+    let mut text = serde_json::to_string(value)
+        .expect("rows are strings, numbers and lists; keys are strings");
+    text.push('\n');
+    text
+}
