@@ -1,0 +1,192 @@
+//! THE list of options. The parser, usage, `--help` and the manual page are made from it.
+
+use crate::command::{Number, Switch, Target};
+
+/// One option.
+pub struct Opt {
+    /// `-x`
+    pub letter: Option<char>,
+    /// `--word`
+    pub long: Option<&'static str>,
+    /// What the value is called, if it takes one.
+    pub value: Option<&'static str>,
+    /// One line.
+    pub help: &'static str,
+    /// More for the manual page, or empty.
+    pub manual: &'static str,
+    pub(super) kind: Kind,
+}
+
+/// What an option does.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Text(Text),
+    Number(Number),
+    Switch(Switch),
+    HashAndForget,
+    Target(Target),
+    Line,
+    Flag(Flag),
+    /// The value may be left out.
+    Demo,
+    Help,
+    Version,
+    Old,
+    Windows,
+    Protocol,
+    Later(&'static str),
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Text {
+    ConfigFile,
+    Control,
+    PidFile,
+    User,
+    Jail,
+    Emergency,
+    Abuse,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Flag {
+    Check,
+    Debug,
+    EnableExit,
+    Foreground,
+}
+
+const fn short(letter: char, help: &'static str, kind: Kind) -> Opt {
+    Opt { letter: Some(letter), long: None, value: None, help, manual: "", kind }
+}
+
+const fn long(word: &'static str, help: &'static str, kind: Kind) -> Opt {
+    Opt { letter: None, long: Some(word), value: None, help, manual: "", kind }
+}
+
+impl Opt {
+    const fn value(mut self, name: &'static str) -> Self {
+        self.value = Some(name);
+        self
+    }
+
+    const fn manual(mut self, text: &'static str) -> Self {
+        self.manual = text;
+        self
+    }
+
+    /// Whether the value may be left out.
+    #[must_use]
+    pub fn value_is_optional(&self) -> bool {
+        matches!(self.kind, Kind::Demo)
+    }
+
+    /// Whether it is accepted without any use for it.
+    #[must_use]
+    pub fn is_old(&self) -> bool {
+        matches!(self.kind, Kind::Old)
+    }
+
+    /// As an operator writes it: `-t T`, `--demo [PORT]`.
+    #[must_use]
+    pub fn form(&self) -> String {
+        let name = match (self.letter, self.long) {
+            (Some(letter), _) => format!("-{letter}"),
+            (None, long) => format!("--{}", long.unwrap_or_default()),
+        };
+        match self.value {
+            Some(value) if self.value_is_optional() => format!("{name} [{value}]"),
+            Some(value) => format!("{name} {value}"),
+            None => name,
+        }
+    }
+}
+
+/// All options in the order of the manual page.
+pub const OPTIONS: &[Opt] = &[
+    short('a', "dump traffic as text, not as hex pairs", Kind::Switch(Switch::Ascii)),
+    short('b', "seconds a failed server is left out (30)", Kind::Number(Number::Blacklist))
+        .value("T"),
+    short('B', "abuse server, for clients that client_acl denies", Kind::Text(Text::Abuse))
+        .value("HOST:PORT"),
+    short('c', "clients that are remembered (2048)", Kind::Number(Number::ClientsMax)).value("N"),
+    short(
+        'C',
+        "control address, [HOST:]PORT or the path of a Unix socket",
+        Kind::Text(Text::Control),
+    )
+    .value("ADDRESS")
+    .manual(
+        "Run as root, the control address is opened only if -u is given too (-u root will do).",
+    ),
+    short('d', "one debug level more", Kind::Flag(Flag::Debug)),
+    short('e', "emergency server, used when no other can be", Kind::Text(Text::Emergency))
+        .value("HOST:PORT"),
+    short('f', "stay in the foreground", Kind::Flag(Flag::Foreground)),
+    short('F', "configuration file", Kind::Text(Text::ConfigFile)).value("FILE").manual(
+        "Commands, one per line. What it mentions wins over the command line. It is read \
+                 again on signal HUP.",
+    ),
+    short('h', "choose servers by a hash of the client's address", Kind::Switch(Switch::Hash)),
+    short('H', "add X-Forwarded-For and -Proto to HTTP requests", Kind::Switch(Switch::Http)),
+    short('j', "change the root directory to DIR", Kind::Text(Text::Jail)).value("DIR"),
+    short('l', "log to a file or, as HOST:PORT, over UDP", Kind::Target(Target::Log))
+        .value("TARGET")
+        .manual("A file is opened by the user of -u and inside the directory of -j."),
+    short('m', "clients accepted per wake-up (100)", Kind::Number(Number::Accepts)).value("N"),
+    short('N', "as -h, and do not remember clients", Kind::HashAndForget),
+    short('o', "the same as -O", Kind::Line).value("COMMAND"),
+    short('O', "run a command", Kind::Line)
+        .value("COMMAND")
+        .manual("Options and commands take effect in their order; replies go to standard output."),
+    short('p', "write the process id to a file", Kind::Text(Text::PidFile)).value("FILE").manual(
+        "It is written by the user of -u and inside the directory of -j, who must be able to.",
+    ),
+    short('q', "length of the listen queue (500)", Kind::Number(Number::Backlog)).value("N"),
+    short(
+        'r',
+        "round robin, without sending clients back to their server",
+        Kind::Switch(Switch::Roundrobin),
+    ),
+    short('s', "stubborn: never try another server", Kind::Switch(Switch::Stubborn)),
+    short('t', "seconds a connect to a server may take (5)", Kind::Number(Number::Timeout))
+        .value("T"),
+    short(
+        'T',
+        "seconds after which a client is forgotten (0, never)",
+        Kind::Number(Number::Tracking),
+    )
+    .value("T"),
+    short('u', "run as this user", Kind::Text(Text::User)).value("USER"),
+    short('w', "file of the status page", Kind::Target(Target::WebStats)).value("FILE"),
+    short('W', "choose the least loaded server by weight", Kind::Switch(Switch::Weight)),
+    short('x', "connections at once (as many as descriptors allow)", Kind::Number(Number::ConnMax))
+        .value("N"),
+    short('X', "allow the command exit", Kind::Flag(Flag::EnableExit)),
+    long("check", "check command line and file, change nothing", Kind::Flag(Flag::Check)).manual(
+        "Exits with 0 if all is well, else with 1. Host names are resolved; ports, logs and other \
+         files are not opened.",
+    ),
+    long("demo", "balance over a few built-in servers, to try things out", Kind::Demo)
+        .value("PORT"),
+    long("help", "this text", Kind::Help),
+    long("version", "the version", Kind::Version),
+    short('A', "directory of certificate authorities (not in this build yet)", Kind::Later("TLS"))
+        .value("DIR"),
+    short('E', "certificate (not in this build yet)", Kind::Later("TLS")).value("FILE"),
+    short('G', "file of certificate authorities (not in this build yet)", Kind::Later("TLS"))
+        .value("FILE"),
+    short('K', "private key (not in this build yet)", Kind::Later("TLS")).value("FILE"),
+    short('L', "ssl23, ssl2, ssl3 or tls1 (not in this build yet)", Kind::Protocol)
+        .value("PROTOCOL"),
+    short('R', "demand client certificates (not in this build yet)", Kind::Later("TLS")),
+    short('U', "balance UDP (not in this build yet)", Kind::Later("UDP")),
+    short('Z', "compatibility flags of TLS (not in this build yet)", Kind::Later("TLS")),
+    short('D', "no longer needed", Kind::Old),
+    short('n', "no longer needed", Kind::Old),
+    short('P', "no longer needed", Kind::Old),
+    short('Q', "no longer needed", Kind::Old),
+    short('S', "no longer needed", Kind::Old).value("N"),
+    short('i', "service of Windows: says that it is not offered, and ends", Kind::Windows)
+        .value("NAME"),
+];

@@ -1,0 +1,258 @@
+//! A parsed line changes a [`Config`], wholly or not at all, and says what is left to do.
+
+mod server;
+mod show;
+
+use super::number::Number;
+use super::{Command, Context, Done, Door, Effect, Fault, Line, Report, Switch, Target, Word};
+use crate::acl::AccessList;
+use crate::addr::Names;
+use crate::config::{Config, DEFAULT_SERVICE, Process, ServiceConfig};
+use crate::limits::{ACL_ENTRIES_MAX, LISTENERS_MAX, SERVICES_MAX};
+use crate::listen_word;
+use crate::near::{hint, shown};
+use crate::server_word::resolve_host;
+
+/// Applies a line to `config`: wholly or, on a fault, not at all.
+///
+/// # Errors
+/// A [`Fault`]; `config` is as before.
+pub fn apply(
+    config: &mut Config,
+    context: &mut Context,
+    line: &Line,
+    names: &dyn Names,
+) -> Result<Done, Fault> {
+    match &line.command {
+        Command::Service(name) => return open_service(config, context, name),
+        Command::RemoveService(name) => return remove_service(config, context, name),
+        _ => {}
+    }
+    let name = line.service.as_ref().unwrap_or(&context.service).clone();
+    let Config { process, services } = config;
+    let Some(service) = services.iter_mut().find(|s| s.name == name) else {
+        let near = hint(&name, services.iter().map(|s| s.name.as_str()));
+        return Err(Fault::new(format!("no service called {}{near}", shown(&name)), 0));
+    };
+    if let Some(done) = show::apply(process, service, line) {
+        return done;
+    }
+    let mut done = Done::default();
+    match &line.command {
+        Command::Number(which, value) => {
+            number(process, service, context, *which, *value, line.json, &mut done)?;
+        }
+        Command::Switch(which, on) => *switch(process, service, *which) = *on,
+        Command::AddAcl(list, entry) => {
+            let entries = &mut list_of(service, context, *list).entries;
+            if entries.len() >= ACL_ENTRIES_MAX {
+                let message = format!("acl: list {list} has {ACL_ENTRIES_MAX} entries already");
+                return Err(Fault::new(message, 0));
+            }
+            entries.push(*entry);
+        }
+        Command::ClearAcl(list) => list_of(service, context, *list).entries.clear(),
+        Command::Server(which, changes) => {
+            server::change(service, which, changes, names, &mut done)?
+        }
+        Command::Outside(which, server) => {
+            server::outside(service, *which, server.as_ref(), names)?
+        }
+        Command::Listen(words) => {
+            if !words.is_empty() {
+                service.listen = addresses(words, names)?;
+            }
+            done.reply = show::listen(service, line.json);
+        }
+        Command::StopListening => service.listen.clear(),
+        Command::Source(word) => source(service, word.as_ref(), names, &mut done),
+        Command::Target(which, value) => {
+            let target = match which {
+                Target::GeoipDb => &mut process.geoip_db,
+                Target::Log => &mut service.log,
+                Target::WebStats => &mut service.web_stats,
+            };
+            if let Some(new) = value {
+                target.clone_from(new);
+            }
+            done.reply = show::target(*which, target.as_deref(), line.json);
+        }
+        Command::FastClose(choice) => service.tcp_fastclose = *choice,
+        Command::Engine(choice) => service.engine = *choice,
+        Command::Forwarded(Some(choice)) => service.http_forwarded = *choice,
+        Command::Ssl(text, repeatable) => {
+            ssl(service, text, *repeatable);
+            done.notices.push(format!("{text}: kept; this build does not offer TLS yet"));
+        }
+        Command::Obsolete(word) => {
+            done.notices.push(format!("'{word}' is no longer needed and has no effect"));
+        }
+        other => perform(process, &service.name, other, &mut done),
+    }
+    Ok(done)
+}
+
+/// What changes no settings but is for the shell to do or to answer.
+fn perform(process: &Process, service: &str, command: &Command, done: &mut Done) {
+    let service = service.to_owned();
+    match command {
+        Command::Report(report) => done.report = Some((service, report.clone())),
+        Command::Close(connection) => {
+            done.effects.push(Effect::CloseConnection { service, connection: *connection });
+        }
+        Command::Exit if process.exit_enabled => done.effects.push(Effect::Exit),
+        Command::Exit => "Exit is not enabled; restart with -X flag\n".clone_into(&mut done.reply),
+        Command::Write(path) => done.effects.push(Effect::Write(path.clone())),
+        Command::Include(path) => {
+            done.effects.push(Effect::Include { service, path: path.clone() });
+        }
+        _ => {}
+    }
+}
+
+fn open_service(config: &mut Config, context: &mut Context, name: &Word) -> Result<Done, Fault> {
+    if config.service(&name.text).is_none() {
+        if config.services.len() >= SERVICES_MAX {
+            let message =
+                format!("service {}: there are {SERVICES_MAX} already", shown(&name.text));
+            return Err(Fault::new(message, name.column));
+        }
+        config.services.push(ServiceConfig::new(&name.text));
+    }
+    context.service.clone_from(&name.text);
+    Ok(Done::default())
+}
+
+fn remove_service(config: &mut Config, context: &mut Context, name: &Word) -> Result<Done, Fault> {
+    let fault =
+        |why: String| Err(Fault::new(format!("service {}: {why}", shown(&name.text)), name.column));
+    if name.text == DEFAULT_SERVICE {
+        return fault("it cannot be removed; 'no listen' closes it".to_owned());
+    }
+    let Some(at) = config.services.iter().position(|s| s.name == name.text) else {
+        let near = hint(&name.text, config.services.iter().map(|s| s.name.as_str()));
+        return fault(format!("there is none of this name{near}"));
+    };
+    if config.process.control_acl.service == name.text {
+        return fault("control_acl is one of its lists; choose another first".to_owned());
+    }
+    config.services.remove(at);
+    if context.service == name.text {
+        DEFAULT_SERVICE.clone_into(&mut context.service);
+    }
+    let effects = vec![Effect::RemoveService(name.text.clone())];
+    Ok(Done { effects, ..Done::default() })
+}
+
+fn number(
+    process: &mut Process,
+    service: &mut ServiceConfig,
+    context: &Context,
+    which: Number,
+    value: Option<i64>,
+    json: bool,
+    done: &mut Done,
+) -> Result<(), Fault> {
+    if let Some(given) = value {
+        let new = which.adjust(given);
+        let changes = new.value != which.get(process, service);
+        if which == Number::Workers && changes && !context.starting {
+            if context.door == Door::Control {
+                let message =
+                    format!("workers: '{given}' comes too late; it is for the start only");
+                return Err(Fault::new(message, 0));
+            }
+            done.notices.push(format!("workers: {given} takes effect at the next start"));
+        } else {
+            which.set(process, service, new.value, context.starting);
+        }
+        done.notices.extend(new.notice);
+    }
+    match which {
+        Number::ClientsMax => done.report = Some((service.name.clone(), Report::ClientsMax)),
+        Number::ConnMax => done.report = Some((service.name.clone(), Report::ConnMax)),
+        Number::Idlers => done.report = Some((service.name.clone(), Report::Idlers)),
+        Number::PendingMax if value.is_some() && !json => {}
+        _ => done.reply = show::number(which, which.get(process, service), json),
+    }
+    Ok(())
+}
+
+/// Where a switch lives.
+pub(super) fn switch<'a>(
+    process: &'a mut Process,
+    service: &'a mut ServiceConfig,
+    which: Switch,
+) -> &'a mut bool {
+    match which {
+        Switch::AbortOnError => &mut process.abort_on_error,
+        Switch::Ascii => &mut process.ascii,
+        Switch::Dummy => &mut service.dummy,
+        Switch::Forgetful => &mut service.mode.forgetful,
+        Switch::Hash => &mut service.mode.hash,
+        Switch::Http => &mut service.http,
+        Switch::Keepalive => &mut service.keepalive,
+        Switch::Peek => &mut service.peek,
+        Switch::Prio => &mut service.mode.prio,
+        Switch::Roundrobin => &mut service.mode.roundrobin,
+        Switch::Stubborn => &mut service.mode.stubborn,
+        Switch::TcpNodelay => &mut service.tcp_nodelay,
+        Switch::Weight => &mut service.mode.weight,
+    }
+}
+
+/// The list, emptied if this reading of a file mentions it for the first time.
+fn list_of<'a>(
+    service: &'a mut ServiceConfig,
+    context: &mut Context,
+    list: u8,
+) -> &'a mut AccessList {
+    let first = context.lists_seen.insert((service.name.clone(), list));
+    let list = &mut service.acls[usize::from(list)];
+    if first && context.door == Door::File {
+        list.entries.clear();
+    }
+    list
+}
+
+fn addresses(words: &[Word], names: &dyn Names) -> Result<Vec<crate::addr::Listen>, Fault> {
+    if let Some(extra) = words.get(LISTENERS_MAX) {
+        let message =
+            format!("listen: more than {LISTENERS_MAX} addresses at {}", shown(&extra.text));
+        return Err(Fault::new(message, extra.column));
+    }
+    let mut all: Vec<crate::addr::Listen> = Vec::new();
+    for word in words {
+        let listen = listen_word::resolve(&word.text, names)
+            .map_err(|message| Fault::new(message, word.column))?;
+        if all.iter().any(|l| l.place == listen.place) {
+            let message = format!("listen: {} is named twice", shown(&word.text));
+            return Err(Fault::new(message, word.column));
+        }
+        all.push(listen);
+    }
+    Ok(all)
+}
+
+/// An unusable address takes the source away: the classic's reply says that none is set.
+fn source(service: &mut ServiceConfig, word: Option<&Word>, names: &dyn Names, done: &mut Done) {
+    let Some(word) = word else {
+        service.source = None;
+        return;
+    };
+    match resolve_host(&word.text, names).map(|host| host.ip()) {
+        Ok(ip) if !word.text.contains('/') => service.source = ip,
+        _ => {
+            service.source = None;
+            done.reply = format!("unable to set source address to '{}'", word.text);
+        }
+    }
+}
+
+fn ssl(service: &mut ServiceConfig, text: &str, repeatable: bool) {
+    let word = text.split_once(' ').map_or(text, |(word, _)| word);
+    service.ssl_lines.retain(|kept| {
+        kept != text && (repeatable || kept.split_once(' ').is_none_or(|(w, _)| w != word))
+    });
+    service.ssl_lines.push(text.to_owned());
+}

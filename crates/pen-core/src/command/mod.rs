@@ -1,0 +1,353 @@
+//! The command language: control socket, configuration file, `-O` and (through `cli`) argv.
+//!
+//! `table` is THE list of commands. From it come the parser (`parse`), help, manual pages and
+//! suggestions; `apply` changes a [`Config`]; `write` prints a [`Config`] as commands that parse
+//! back to it.
+
+mod acl_words;
+mod apply;
+mod number;
+mod parse;
+pub mod table;
+mod words;
+pub mod write;
+
+#[cfg(test)]
+mod random;
+#[cfg(test)]
+pub(crate) mod test_names;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::acl::Entry;
+use crate::config::{Config, DEFAULT_SERVICE, Engine, FastClose, Forwarded};
+use crate::server_word::ServerWord;
+
+pub use apply::apply;
+pub use number::Number;
+pub use parse::{hosts_named, parse};
+pub use words::Word;
+
+/// Where a line comes from. Some words are for start-up only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// `-O`/`-o` on the command line.
+    Option,
+    /// A configuration file.
+    File,
+    /// The control socket.
+    Control,
+}
+
+/// What is wrong with a line: one line of text that names the word at fault and, where there is
+/// one, the nearest valid word. Printed after `error: `.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The text.
+    pub message: String,
+    /// Byte offset of the word at fault in the line.
+    pub column: usize,
+}
+
+impl Fault {
+    /// A fault at a byte offset of the line.
+    #[must_use]
+    pub fn new(message: impl Into<String>, column: usize) -> Self {
+        Self { message: message.into(), column }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// A line that parsed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    /// The service of a `service NAME COMMAND ...` prefix.
+    pub service: Option<String>,
+    /// The command.
+    pub command: Command,
+    /// `json` was the last word.
+    pub json: bool,
+}
+
+impl Line {
+    /// A command without a prefix.
+    #[must_use]
+    pub fn plain(command: Command) -> Self {
+        Self { service: None, command, json: false }
+    }
+}
+
+/// A parsed command.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// `blacklist [T]` and the like; without a value it only reports.
+    Number(Number, Option<i64>),
+    /// `hash`, `no hash` and the like.
+    Switch(Switch, bool),
+    /// `acl N permit|deny ...`
+    AddAcl(u8, Entry),
+    /// `no acl N`
+    ClearAcl(u8),
+    /// `server N key value ...`
+    Server(Word, Vec<Change>),
+    /// `emergency SERVER`, `abuse SERVER`, `no ...`
+    Outside(Outside, Option<(ServerWord, usize)>),
+    /// `listen [ADDRESS ...]`; without addresses it only reports.
+    Listen(Vec<Word>),
+    /// `no listen`
+    StopListening,
+    /// `source ADDRESS`, `no source`
+    Source(Option<Word>),
+    /// `log [TARGET]`, `web_stats [FILE]`, `geoip_db [FILE]` and `no ...`
+    Target(Target, Option<Option<String>>),
+    /// `tcp_fastclose up|down|both|off`
+    FastClose(FastClose),
+    /// `engine auto|copy|splice`
+    Engine(Engine),
+    /// `http_forwarded [append|replace|keep]`
+    Forwarded(Option<Forwarded>),
+    /// `mode`
+    Mode,
+    /// `control`
+    Control,
+    /// What only the shell can answer.
+    Report(Report),
+    /// `close N`
+    Close(i64),
+    /// `exit`
+    Exit,
+    /// `write [FILE]`
+    Write(Option<String>),
+    /// `include FILE`
+    Include(String),
+    /// `service NAME`: opens the context, and makes the service if it is new.
+    Service(Word),
+    /// `no service NAME`
+    RemoveService(Word),
+    /// A setting of TLS, kept as it was written; whether the word may stand several times.
+    Ssl(String, bool),
+    /// A word of older versions: accepted, no effect.
+    Obsolete(&'static str),
+    /// `tarpit_acl`, `tarpit_acl -1`: it is off.
+    TarpitOff,
+    /// `no transparent` and the like: off is all there is.
+    AlreadyOff,
+    /// `commands`
+    Commands,
+    /// `help [WORD]`
+    Help(Option<Word>),
+}
+
+/// Something that is on or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// `abort_on_error`
+    AbortOnError,
+    /// `ascii`
+    Ascii,
+    /// `dummy`
+    Dummy,
+    /// `forgetful`
+    Forgetful,
+    /// `hash`
+    Hash,
+    /// `http`
+    Http,
+    /// `keepalive`
+    Keepalive,
+    /// `peek`
+    Peek,
+    /// `prio`
+    Prio,
+    /// `roundrobin`
+    Roundrobin,
+    /// `stubborn`
+    Stubborn,
+    /// `tcp_nodelay`
+    TcpNodelay,
+    /// `weight`
+    Weight,
+}
+
+/// The servers outside the rotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outside {
+    /// Used when no server can be.
+    Emergency,
+    /// For clients that `client_acl` denies.
+    Abuse,
+}
+
+/// Where something is written to or read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// `geoip_db`
+    GeoipDb,
+    /// `log`
+    Log,
+    /// `web_stats`
+    WebStats,
+}
+
+impl Target {
+    /// The word of the command.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::GeoipDb => "geoip_db",
+            Self::Log => "log",
+            Self::WebStats => "web_stats",
+        }
+    }
+}
+
+/// One `key value` of a `server` line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// `acl N`
+    Acl(u8),
+    /// `address HOST`
+    Address(Word),
+    /// `port P`
+    Port(Word),
+    /// `max N`
+    Max(u32),
+    /// `hard N`
+    Hard(u32),
+    /// `weight N`
+    Weight(u32),
+    /// `prio N`
+    Prio(u32),
+    /// `blacklist T`
+    Blacklist(u32),
+    /// `name NAME`; `name -` takes it away.
+    Name(Option<Word>),
+}
+
+/// The reading position: which service lines mean, and what this reading has touched so far.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The service that lines without a prefix mean.
+    pub service: String,
+    /// Lists this reading has mentioned. In a file the first mention of a list empties it, so that
+    /// a reload replaces it.
+    pub lists_seen: BTreeSet<(String, u8)>,
+    /// Where the lines come from.
+    pub door: Door,
+    /// The process is starting: tables may still shrink and what is for start-up only may be set.
+    pub starting: bool,
+}
+
+impl Context {
+    /// Options and files while the process starts.
+    #[must_use]
+    pub fn starting(door: Door) -> Self {
+        Self {
+            service: DEFAULT_SERVICE.to_owned(),
+            lists_seen: BTreeSet::new(),
+            door,
+            starting: true,
+        }
+    }
+
+    /// A file read again while the process runs.
+    #[must_use]
+    pub fn reload() -> Self {
+        Self { starting: false, ..Self::starting(Door::File) }
+    }
+
+    /// A control session. Its lines mean the service `default`, or the only other one when
+    /// `default` is not in use (neither servers nor a listening address).
+    #[must_use]
+    pub fn control(config: &Config) -> Self {
+        let in_use = config
+            .service(DEFAULT_SERVICE)
+            .is_some_and(|s| !s.listen.is_empty() || !s.servers.is_empty());
+        let mut others = config.services.iter().filter(|s| s.name != DEFAULT_SERVICE);
+        let service = match (in_use, others.next(), others.next()) {
+            (false, Some(only), None) => only.name.clone(),
+            _ => DEFAULT_SERVICE.to_owned(),
+        };
+        Self { service, door: Door::Control, ..Self::reload() }
+    }
+}
+
+/// What the shell must look up to answer. With [`Line::json`] the answer is the json twin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// `servers`
+    Servers,
+    /// `services`
+    Services,
+    /// `status`: writes the page's file and answers it.
+    Status,
+    /// `recent [N]`, and `clients` (all remembered ones: the highest number).
+    Recent(u32),
+    /// `connection N`
+    Connection(i64),
+    /// `socket N`
+    Socket(i64),
+    /// `clients_max`
+    ClientsMax,
+    /// `conn_max`
+    ConnMax,
+    /// `idlers`
+    Idlers,
+    /// `pid`
+    Pid,
+}
+
+/// What the shell must do beside making the new settings true.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// `server N blacklist T`
+    Sentence {
+        /// Service.
+        service: String,
+        /// Slot.
+        server: u32,
+        /// Seconds, 0 frees.
+        seconds: u32,
+    },
+    /// `close N`: the number is in range of the configured table or not, the shell answers.
+    CloseConnection {
+        /// Service.
+        service: String,
+        /// Connection number as given.
+        connection: i64,
+    },
+    /// `exit` (only if enabled).
+    Exit,
+    /// `write [FILE]`
+    Write(Option<String>),
+    /// `include FILE`, read in this service's context.
+    Include {
+        /// Service.
+        service: String,
+        /// Path.
+        path: String,
+    },
+    /// `no service NAME`: drain and remove.
+    RemoveService(String),
+}
+
+/// The result of one applied line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// The reply, with its line ends.
+    pub reply: String,
+    /// A reply that needs a look at running state: the service and what.
+    pub report: Option<(String, Report)>,
+    /// What is to be done, in order.
+    pub effects: Vec<Effect>,
+    /// Lines for the log, not for the reply (obsolete words, adjusted values).
+    pub notices: Vec<String>,
+}

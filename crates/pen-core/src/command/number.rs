@@ -1,0 +1,206 @@
+//! The settings that are one number: their words, ranges, and what becomes of values below.
+
+use super::Fault;
+use super::words::number_within;
+use crate::config::{ControlAcl, Process, ServiceConfig};
+use crate::limits;
+
+/// A setting that is one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Number {
+    /// `accepts`: clients accepted per wake-up.
+    Accepts,
+    /// `backlog`: the listen queue.
+    Backlog,
+    /// `blacklist`: seconds.
+    Blacklist,
+    /// `client_acl`: a list.
+    ClientAcl,
+    /// `clients_max`: 0 at start = the default.
+    ClientsMax,
+    /// `conn_max`: 0 = as many as descriptors allow.
+    ConnMax,
+    /// `control_acl`: a list.
+    ControlAcl,
+    /// `debug`: a level.
+    Debug,
+    /// `drain_timeout`: seconds.
+    DrainTimeout,
+    /// `idle_timeout`: seconds.
+    IdleTimeout,
+    /// `idlers`: spare connections.
+    Idlers,
+    /// `pending_max`: connects.
+    PendingMax,
+    /// `timeout`: seconds.
+    Timeout,
+    /// `tracking`: seconds.
+    Tracking,
+    /// `workers`: threads, 0 = one per core.
+    Workers,
+}
+
+/// A value as given after it was brought into range: what is stored, and the notice if it differs.
+pub(super) struct Adjusted {
+    pub(super) value: u32,
+    pub(super) notice: Option<String>,
+}
+
+impl Number {
+    /// Every one of them.
+    pub const ALL: [Self; 15] = [
+        Self::Accepts,
+        Self::Backlog,
+        Self::Blacklist,
+        Self::ClientAcl,
+        Self::ClientsMax,
+        Self::ConnMax,
+        Self::ControlAcl,
+        Self::Debug,
+        Self::DrainTimeout,
+        Self::IdleTimeout,
+        Self::Idlers,
+        Self::PendingMax,
+        Self::Timeout,
+        Self::Tracking,
+        Self::Workers,
+    ];
+
+    /// The word of the command.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Accepts => "accepts",
+            Self::Backlog => "backlog",
+            Self::Blacklist => "blacklist",
+            Self::ClientAcl => "client_acl",
+            Self::ClientsMax => "clients_max",
+            Self::ConnMax => "conn_max",
+            Self::ControlAcl => "control_acl",
+            Self::Debug => "debug",
+            Self::DrainTimeout => "drain_timeout",
+            Self::IdleTimeout => "idle_timeout",
+            Self::Idlers => "idlers",
+            Self::PendingMax => "pending_max",
+            Self::Timeout => "timeout",
+            Self::Tracking => "tracking",
+            Self::Workers => "workers",
+        }
+    }
+
+    /// The values it takes, both ends included.
+    #[must_use]
+    pub fn range(self) -> (u32, u32) {
+        match self {
+            Self::Accepts => (1, limits::ACCEPTS_MAX),
+            Self::Backlog => (limits::BACKLOG_MIN, limits::BACKLOG_MAX),
+            Self::Blacklist | Self::DrainTimeout | Self::IdleTimeout | Self::Tracking => {
+                (0, limits::SECONDS_MAX)
+            }
+            Self::ClientAcl | Self::ControlAcl => (0, limits::ACL_LISTS as u32 - 1),
+            Self::ClientsMax => (0, limits::CLIENTS_MAX),
+            Self::ConnMax => (0, limits::CONNECTIONS_MAX),
+            Self::Debug => (0, limits::DEBUG_MAX),
+            Self::Idlers => (0, limits::IDLERS_MAX),
+            Self::PendingMax => (1, limits::PENDING_MAX),
+            Self::Timeout => (1, limits::SECONDS_MAX),
+            Self::Workers => (0, limits::WORKERS_MAX),
+        }
+    }
+
+    /// What the parser lets through: the range, and for those that the classic brings into range
+    /// without complaint also what lies outside.
+    fn accepted(self) -> (i64, i64) {
+        let (low, high) = self.range();
+        match self {
+            Self::Accepts | Self::Backlog | Self::IdleTimeout | Self::PendingMax => {
+                (i64::from(i32::MIN), i64::from(high))
+            }
+            Self::ClientAcl | Self::ControlAcl => (i64::from(i32::MIN), i64::from(i32::MAX)),
+            _ => (i64::from(low), i64::from(high)),
+        }
+    }
+
+    /// A word as a value; `who` (a command or an option) is named in the fault.
+    pub(crate) fn read(self, who: &str, word: (&str, usize)) -> Result<i64, Fault> {
+        let (low, high) = self.range();
+        number_within(who, word, self.accepted(), (i64::from(low), i64::from(high)))
+    }
+
+    /// Brings a value into range. Lists out of range become list 0, others the nearest value.
+    pub(super) fn adjust(self, given: i64) -> Adjusted {
+        let (low, high) = self.range();
+        let value = match u32::try_from(given) {
+            Ok(n) if (low..=high).contains(&n) => n,
+            _ if matches!(self, Self::ClientAcl | Self::ControlAcl) => 0,
+            _ if given < i64::from(low) => low,
+            _ => high,
+        };
+        let notice = (i64::from(value) != given)
+            .then(|| format!("{}: {given} is out of range, {value} is used", self.word()));
+        Adjusted { value, notice }
+    }
+
+    /// Whether it belongs to the process and not to a service.
+    #[must_use]
+    pub fn of_process(self) -> bool {
+        matches!(self, Self::ControlAcl | Self::Debug | Self::DrainTimeout | Self::Workers)
+    }
+
+    /// The value now.
+    pub(crate) fn get(self, process: &Process, service: &ServiceConfig) -> u32 {
+        match self {
+            Self::Accepts => service.accepts,
+            Self::Backlog => service.backlog,
+            Self::Blacklist => service.blacklist_s,
+            Self::ClientAcl => u32::from(service.client_acl),
+            Self::ClientsMax => service.clients_max,
+            Self::ConnMax => service.conn_max.unwrap_or(0),
+            Self::ControlAcl => u32::from(process.control_acl.list),
+            Self::Debug => process.debug,
+            Self::DrainTimeout => process.drain_timeout_s,
+            Self::IdleTimeout => service.idle_timeout_s,
+            Self::Idlers => service.idlers,
+            Self::PendingMax => service.pending_max,
+            Self::Timeout => service.timeout_s,
+            Self::Tracking => service.tracking_s,
+            Self::Workers => process.workers.unwrap_or(0),
+        }
+    }
+
+    /// Stores a value that is in range. Tables shrink only while the process is starting.
+    pub(super) fn set(
+        self,
+        process: &mut Process,
+        service: &mut ServiceConfig,
+        value: u32,
+        starting: bool,
+    ) {
+        let list = u8::try_from(value).unwrap_or(0);
+        match self {
+            Self::Accepts => service.accepts = value,
+            Self::Backlog => service.backlog = value,
+            Self::Blacklist => service.blacklist_s = value,
+            Self::ClientAcl => service.client_acl = list,
+            Self::ClientsMax if starting && value == 0 => {
+                service.clients_max = limits::CLIENTS_DEFAULT;
+            }
+            Self::ClientsMax if starting => service.clients_max = value,
+            Self::ClientsMax => service.clients_max = service.clients_max.max(value),
+            Self::ConnMax if value == 0 => service.conn_max = None,
+            Self::ConnMax if starting => service.conn_max = Some(value),
+            Self::ConnMax => service.conn_max = service.conn_max.map(|now| now.max(value)),
+            Self::ControlAcl => {
+                process.control_acl = ControlAcl { service: service.name.clone(), list };
+            }
+            Self::Debug => process.debug = value,
+            Self::DrainTimeout => process.drain_timeout_s = value,
+            Self::IdleTimeout => service.idle_timeout_s = value,
+            Self::Idlers => service.idlers = value,
+            Self::PendingMax => service.pending_max = value,
+            Self::Timeout => service.timeout_s = value,
+            Self::Tracking => service.tracking_s = value,
+            Self::Workers => process.workers = (value != 0).then_some(value),
+        }
+    }
+}

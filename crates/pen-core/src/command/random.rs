@@ -1,0 +1,248 @@
+//! Properties: any bytes are answered, and what is written parses back to the same settings.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::test_names::Table;
+use super::*;
+use crate::acl::{AccessList, Verdict, Whom};
+use crate::addr::{Host, Listen, Names, Place};
+use crate::config::{ControlAcl, Engine, Mode, Process, ServerConfig, ServiceConfig};
+use crate::limits;
+
+fn doors() -> impl Strategy<Value = Door> {
+    prop_oneof![Just(Door::Option), Just(Door::File), Just(Door::Control)]
+}
+
+/// Words of the language and near misses, so that random lines get deep into the parser.
+fn wordish() -> impl Strategy<Value = String> {
+    let known: Vec<String> = table::all()
+        .map(|s| s.word.to_owned())
+        .chain(
+            "no json permit deny country address port max name acl 0 1 -1 9 127.0.0.1 ::1/64 \
+             255.0.255.0 localhost:80 [::1]:80:1:2:3:4 default / : . 99999999999999999999"
+                .split(' ')
+                .map(str::to_owned),
+        )
+        .collect();
+    prop_oneof![4 => prop::sample::select(known), 1 => "\\PC{0,6}", 1 => ".{0,6}"]
+}
+
+fn number(which: Number) -> impl Strategy<Value = u32> {
+    let (low, high) = which.range();
+    prop_oneof![low..=high, Just(low), Just(high), low..=low.saturating_add(9).min(high)]
+}
+
+fn entry() -> impl Strategy<Value = Entry> {
+    let whom = prop_oneof![
+        (any::<u32>(), any::<u32>()).prop_map(|(a, mask)| Whom::v4(a.into(), mask.into())),
+        (any::<u128>(), 0..=128_u8).prop_map(|(a, n)| Whom::v6(a.into(), n).unwrap()),
+        "[A-Z]{2}".prop_map(|c| Whom::country(&c).unwrap()),
+    ];
+    (any::<bool>(), whom).prop_map(|(permit, whom)| Entry {
+        verdict: if permit { Verdict::Permit } else { Verdict::Deny },
+        whom,
+    })
+}
+
+fn host() -> impl Strategy<Value = Host> {
+    prop_oneof![
+        Just(Host::Unset),
+        (1..=u32::MAX).prop_map(|a| Host::Ip(Ipv4Addr::from(a).into())),
+        any::<u128>().prop_map(|a| Ipv6Addr::from(a).into()).prop_map(|a: IpAddr| match a {
+            IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => Host::Ip(Ipv6Addr::LOCALHOST.into()),
+            ip => Host::Ip(ip),
+        }),
+        Just(Host::Name { name: "web.example".into(), ip: Table.host("web.example").unwrap() }),
+        "/[a-z:./]{0,9}".prop_map(|p| Host::Unix(p.into())),
+    ]
+}
+
+fn server() -> impl Strategy<Value = ServerConfig> {
+    let n = || 0..=limits::SERVER_NUMBER_MAX;
+    (host(), any::<u16>(), n(), n(), n(), n(), 0..10_u8).prop_map(
+        |(host, port, max, hard, weight, prio, acl)| ServerConfig {
+            host,
+            port,
+            max,
+            hard,
+            weight,
+            prio,
+            acl,
+            name: None,
+        },
+    )
+}
+
+fn listens() -> impl Strategy<Value = Vec<Listen>> {
+    prop::collection::btree_set(1..=u16::MAX, 0..3).prop_map(|ports| {
+        ports
+            .into_iter()
+            .map(|p| match p % 3 {
+                0 => Listen { text: p.to_string(), place: Place::Tcp(([0, 0, 0, 0], p).into()) },
+                1 => Listen {
+                    text: format!("::1:{p}"),
+                    place: Place::Tcp((Ipv6Addr::LOCALHOST, p).into()),
+                },
+                _ => Listen {
+                    text: format!("/run/{p}"),
+                    place: Place::Unix(format!("/run/{p}").into()),
+                },
+            })
+            .collect()
+    })
+}
+
+fn choices(service: &mut ServiceConfig, bits: u32) {
+    let bit = |n: u32| bits & (1 << n) != 0;
+    service.mode = Mode {
+        hash: bit(0),
+        roundrobin: bit(1),
+        stubborn: bit(2),
+        weight: bit(3),
+        prio: bit(4),
+        forgetful: bit(5),
+    };
+    service.dummy = bit(6);
+    service.peek = bit(7);
+    service.http = bit(8);
+    service.tcp_nodelay = bit(9);
+    service.keepalive = bit(10);
+    service.tcp_fastclose = [FastClose::Off, FastClose::Up, FastClose::Down, FastClose::Both]
+        [(bits >> 11) as usize % 4];
+    service.engine = [Engine::Auto, Engine::Copy, Engine::Splice][(bits >> 12) as usize % 3];
+    service.http_forwarded =
+        [Forwarded::Append, Forwarded::Replace, Forwarded::Keep][(bits >> 13) as usize % 3];
+    service.source = bit(15).then(|| Ipv4Addr::LOCALHOST.into());
+    service.log = bit(16).then(|| "127.0.0.1:514".to_owned());
+    service.web_stats = bit(17).then(|| "json".to_owned());
+    if bit(18) {
+        service.ssl_lines = vec!["ssl_option no_tlsv1".into(), "ssl_ciphers HIGH:!x".into()];
+    }
+}
+
+fn service() -> impl Strategy<Value = ServiceConfig> {
+    let numbers: Vec<_> = Number::ALL
+        .iter()
+        .filter(|n| !n.of_process())
+        .map(|n| number(*n).prop_map(|v| (*n, v)))
+        .collect();
+    let outside = || prop::option::of(server());
+    (
+        (vec(server(), 0..5), outside(), outside(), listens()),
+        numbers,
+        any::<u32>(),
+        vec((0..10_usize, entry()), 0..8),
+        prop::option::of(0..5_usize),
+    )
+        .prop_map(|((servers, emergency, abuse, listen), numbers, bits, entries, named)| {
+            let mut service = ServiceConfig {
+                servers,
+                emergency,
+                abuse,
+                listen,
+                ..ServiceConfig::new("default")
+            };
+            for (which, value) in numbers {
+                which.set(&mut Process::default(), &mut service, value, true);
+            }
+            choices(&mut service, bits);
+            for (list, entry) in entries {
+                let AccessList { entries } = &mut service.acls[list];
+                entries.push(entry);
+            }
+            if let Some(server) = named.and_then(|n| service.servers.get_mut(n)) {
+                server.name = Some("web-1".into());
+            }
+            service
+        })
+}
+
+fn config() -> impl Strategy<Value = Config> {
+    let geoip_db = prop::option::of("/[a-z./]{0,9}");
+    let process = (
+        any::<bool>(),
+        any::<bool>(),
+        0..=9_u32,
+        prop::option::of(1..=256_u32),
+        0..10_u8,
+        geoip_db,
+    );
+    (vec(service(), 1..4), process, 0..4_usize, number(Number::DrainTimeout)).prop_map(
+        |(
+            mut services,
+            (abort_on_error, ascii, debug, workers, list, geoip_db),
+            at,
+            drain_timeout_s,
+        )| {
+            for (n, service) in services.iter_mut().enumerate().skip(1) {
+                service.name = format!("s{n}");
+            }
+            let service = services.get(at).unwrap_or(&services[0]).name.clone();
+            let process = Process {
+                abort_on_error,
+                ascii,
+                debug,
+                workers,
+                drain_timeout_s,
+                geoip_db,
+                control_acl: ControlAcl { service, list },
+                ..Process::default()
+            };
+            Config { process, services }
+        },
+    )
+}
+
+fn read(config: &mut Config, text: &str) {
+    let mut context = Context::starting(Door::File);
+    for line in text.lines() {
+        let parsed = parse(line, Door::File).unwrap_or_else(|f| panic!("{line}: {f}"));
+        if let Some(parsed) = parsed {
+            apply(config, &mut context, &parsed, &Table).unwrap_or_else(|f| panic!("{line}: {f}"));
+        }
+    }
+}
+
+fn run(bytes: &[u8], door: Door) {
+    let text = String::from_utf8_lossy(bytes);
+    let mut config = Config::default();
+    let mut context = Context { door, ..Context::reload() };
+    let fault = match parse(&text, door) {
+        Ok(Some(line)) => {
+            let _ = hosts_named(&line);
+            apply(&mut config, &mut context, &line, &Table).err()
+        }
+        Ok(None) => None,
+        Err(fault) => Some(fault),
+    };
+    if let Some(fault) = fault {
+        assert!(fault.message.chars().all(|c| !c.is_control()), "{fault}");
+        assert!(fault.column <= text.len());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_are_answered(bytes in vec(any::<u8>(), 0..200), door in doors()) {
+        run(&bytes, door);
+    }
+
+    #[test]
+    fn any_words_are_answered(words in vec(wordish(), 0..9), door in doors()) {
+        run(words.join(" ").as_bytes(), door);
+    }
+
+    #[test]
+    fn what_is_written_reads_back(config in config()) {
+        let mut again = Config::default();
+        read(&mut again, &write::settings(&config, false));
+        prop_assert_eq!(&again, &config);
+        read(&mut again, &write::settings(&config, false));
+        prop_assert_eq!(again, config);
+    }
+}

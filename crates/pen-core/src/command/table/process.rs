@@ -1,0 +1,70 @@
+//! Rows: the process itself.
+
+use super::{
+    Number, Report, Scope, Spec, Switch, number, off, on, optional_text, optional_word, report,
+};
+use crate::command::Command;
+
+pub(super) const ROWS: &[Spec] = &[
+    Spec::new("pid", &["pid [json]"], Scope::Process, "the process id", |_| report(Report::Pid))
+        .json()
+        .control_only(),
+    Spec::new("control", &["control"], Scope::Process, "the control address as given", |_| {
+        Ok(Command::Control)
+    })
+    .json(),
+    Spec::new("include", &["include FILE"], Scope::Service, "run the commands of a file", |a| {
+        a.need("the path of a file").map(|(path, _)| Command::Include(path.to_owned()))
+    })
+    .manual(
+        "The file starts in the context of the service that is current. Replies go to the \
+             standard output of the process.",
+    ),
+    Spec::new(
+        "write",
+        &["write [FILE]"],
+        Scope::Process,
+        "write the settings to a file as commands",
+        |a| Ok(Command::Write(optional_text(a))),
+    )
+    .control_only()
+    .manual("Without FILE the file of option -F is written."),
+    Spec::new("exit", &["exit"], Scope::Process, "end the process", |_| Ok(Command::Exit))
+        .control_only()
+        .manual("Only if the process was started with option -X."),
+    Spec::new("workers", &["workers [N]"], Scope::Process, "worker threads, at start only", |a| {
+        number(a, Number::Workers)
+    })
+    .json()
+    .since("0.1.0")
+    .manual("0 is one per core."),
+    Spec::new(
+        "drain_timeout",
+        &["drain_timeout [T]"],
+        Scope::Process,
+        "seconds that open connections are given on TERM",
+        |a| number(a, Number::DrainTimeout),
+    )
+    .json()
+    .since("0.1.0")
+    .manual(
+        "TERM stops accepting and waits up to T seconds; a second TERM ends at once. 0 ends at \
+             once.",
+    ),
+    Spec::new(
+        "abort_on_error",
+        &["abort_on_error", "no abort_on_error"],
+        Scope::Process,
+        "fatal errors leave a core file",
+        |_| Ok(on(Switch::AbortOnError)),
+    )
+    .no(|_| Ok(off(Switch::AbortOnError))),
+    Spec::new("commands", &["commands"], Scope::Process, "list the commands", |_| {
+        Ok(Command::Commands)
+    })
+    .since("0.1.0"),
+    Spec::new("help", &["help [WORD]"], Scope::Process, "explain a command", |a| {
+        Ok(Command::Help(optional_word(a)))
+    })
+    .since("0.1.0"),
+];
