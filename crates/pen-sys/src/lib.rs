@@ -1,0 +1,18 @@
+//! What Pen asks the kernel and no well-kept crate offers safely. One kernel facility per file;
+//! the only crate of the workspace with unsafe code, each block with its proof.
+//!
+//! Functions here are small, safe to call, and carry no policy: which address, which user, how
+//! often and what to say are the daemon's business. Errors are `std::io::Error` as the kernel gave
+//! them, with a sentence added only where the bare error would mislead.
+
+pub mod clock;
+pub mod daemon;
+pub mod localtime;
+pub mod notify;
+pub mod privileges;
+pub mod rlimit;
+pub mod services;
+pub mod signals;
+pub mod sockets;
+pub mod syslog;
+pub mod umask;

@@ -1,0 +1,120 @@
+//! Messages to the service manager (sd_notify's protocol) over the datagram socket that
+//! `$NOTIFY_SOCKET` names, a path or `@abstract`.
+//!
+//! The socket is connected when opened, so it keeps working after a chroot. Messages are
+//! best effort by the protocol's own rules. Own lines rather than a crate: the whole of what is
+//! needed is one connected datagram socket and four strings.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+use crate::clock;
+
+/// The way to the service manager, or nowhere when there is none.
+#[derive(Debug, Default)]
+pub struct Notify {
+    socket: Option<UnixDatagram>,
+}
+
+impl Notify {
+    /// Opens the socket of the environment. Without the variable, messages go nowhere.
+    ///
+    /// # Errors
+    /// The variable names a socket that cannot be used.
+    pub fn from_environment() -> io::Result<Self> {
+        match std::env::var_os("NOTIFY_SOCKET") {
+            Some(name) if !name.is_empty() => Self::open(&name),
+            _ => Ok(Self::default()),
+        }
+    }
+
+    /// Opens the socket called `name`: a path, or an abstract name with `@` in front.
+    ///
+    /// # Errors
+    /// What connect says.
+    pub fn open(name: &OsStr) -> io::Result<Self> {
+        let address = match name.as_bytes().strip_prefix(b"@") {
+            Some(rest) => SocketAddr::from_abstract_name(rest)?,
+            None => SocketAddr::from_pathname(name)?,
+        };
+        let socket = UnixDatagram::unbound()?;
+        socket.set_nonblocking(true)?;
+        socket.connect_addr(&address)?;
+        Ok(Self { socket: Some(socket) })
+    }
+
+    /// Service is up, with a line for the operator. Ends a reload as well.
+    pub fn ready(&self, status: &str) {
+        self.send(&format!("READY=1\nSTATUS={}\n", one_line(status)));
+    }
+
+    /// A reload begins; [`Notify::ready`] ends it.
+    pub fn reloading(&self) {
+        self.send(&format!("RELOADING=1\nMONOTONIC_USEC={}\n", clock::kernel_monotonic_us()));
+    }
+
+    /// The process is on its way out.
+    pub fn stopping(&self) {
+        self.send("STOPPING=1\n");
+    }
+
+    /// A line for the operator.
+    pub fn status(&self, status: &str) {
+        self.send(&format!("STATUS={}\n", one_line(status)));
+    }
+
+    fn send(&self, text: &str) {
+        if let Some(socket) = &self.socket {
+            // Nobody may be listening any more; the service goes on regardless.
+            let _ = socket.send(text.as_bytes());
+        }
+    }
+}
+
+/// A line end would start another assignment.
+fn one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn received(socket: &UnixDatagram) -> String {
+        let mut buffer = [0; 200];
+        let n = socket.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..n]).into_owned()
+    }
+
+    #[test]
+    fn messages_arrive_at_path_and_abstract_sockets() {
+        let id = std::process::id();
+        let path = std::env::temp_dir().join(format!("pen-notify-{id}"));
+        let hidden = format!("pen-notify-test-{id}");
+        let at_path = UnixDatagram::bind(&path).unwrap();
+        let address = SocketAddr::from_abstract_name(hidden.as_bytes()).unwrap();
+        let at_abstract = UnixDatagram::bind_addr(&address).unwrap();
+        let names = [path.clone().into_os_string(), format!("@{hidden}").into()];
+        for (name, socket) in names.iter().zip([&at_path, &at_abstract]) {
+            let notify = Notify::open(name).unwrap();
+            notify.ready("two\nlines");
+            assert_eq!(received(socket), "READY=1\nSTATUS=two lines\n");
+            notify.reloading();
+            assert!(received(socket).starts_with("RELOADING=1\nMONOTONIC_USEC="));
+            notify.status("ok");
+            assert_eq!(received(socket), "STATUS=ok\n");
+            notify.stopping();
+            assert_eq!(received(socket), "STOPPING=1\n");
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn nobody_listening_is_no_trouble() {
+        Notify::default().ready("");
+        assert!(Notify::open(OsStr::new("/no/such/socket")).is_err());
+    }
+}

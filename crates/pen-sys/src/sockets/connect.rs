@@ -1,0 +1,91 @@
+//! Starting connections.
+
+use std::io;
+use std::mem::size_of;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
+
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, ipproto, socket_with,
+};
+
+use super::unix;
+
+/// What to connect to.
+#[derive(Clone, Copy, Debug)]
+pub enum Target<'a> {
+    /// TCP, optionally from an address of this machine (any port).
+    Tcp {
+        /// Where to.
+        to: SocketAddr,
+        /// Where from; of the same family as `to`.
+        from: Option<IpAddr>,
+    },
+    /// A Unix stream socket.
+    Unix(&'a Path),
+}
+
+/// How far a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Established.
+    Done,
+    /// Writable, or in error (ask [`super::take_error`]), when decided.
+    Pending,
+}
+
+/// Starts a connection and returns without waiting for it.
+///
+/// # Errors
+/// What socket, bind or connect says at once. A Unix socket whose queue is full is
+/// `ConnectionRefused`: the kernel offers no way to wait for room.
+pub fn connect_start(target: Target<'_>) -> io::Result<(OwnedFd, Progress)> {
+    let (socket, started) = match target {
+        Target::Unix(path) => {
+            let address = SocketAddrUnix::new(path)?;
+            let socket = unix::stream()?;
+            let started = connect(&socket, &address);
+            (socket, started)
+        }
+        Target::Tcp { to, from } => {
+            let family = if to.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+            let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+            let socket = socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
+            if let Some(from) = from {
+                port_at_connect(&socket);
+                bind(&socket, &SocketAddr::new(from, 0))?;
+            }
+            let started = connect(&socket, &to);
+            (socket, started)
+        }
+    };
+    match started {
+        Ok(()) => Ok((socket, Progress::Done)),
+        Err(Errno::INPROGRESS | Errno::INTR) => Ok((socket, Progress::Pending)),
+        Err(Errno::AGAIN) if matches!(target, Target::Unix(_)) => {
+            Err(io::Error::new(io::ErrorKind::ConnectionRefused, "its queue is full"))
+        }
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Lets the kernel choose the port when it knows the destination, so that one source address
+/// serves 64 k connections to each server and not in all. Without it everything still works, with
+/// fewer ports, so a refusal is of no interest.
+fn port_at_connect(socket: &OwnedFd) {
+    let on: libc::c_int = 1;
+    let length = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the descriptor is open (it is borrowed), and the pointer and the length describe
+    // one local integer, which the kernel only reads.
+    unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_IP,
+            libc::IP_BIND_ADDRESS_NO_PORT,
+            (&raw const on).cast(),
+            length,
+        );
+    }
+}

@@ -1,0 +1,60 @@
+//! TCP listeners.
+//!
+//! Workers of one process share an address by SO_REUSEPORT, one listener each. That option alone
+//! would let a second copy of the program join by accident, so an address is probed first without
+//! it. Probing and binding are two calls because a process that already holds the address must
+//! skip the first.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr, set_socket_reuseport};
+use rustix::net::{
+    AddressFamily, SocketFlags, SocketType, bind, getsockname, ipproto, listen, socket_with,
+};
+
+/// Whether `address` is free: nobody, this process included, listens on it or on an address that
+/// covers it. Says nothing for port 0. `v6only`: as for [`tcp_bind`].
+///
+/// # Errors
+/// `AddrInUse` if it is taken, or why it cannot be bound at all.
+pub fn tcp_probe(address: SocketAddr, v6only: bool) -> io::Result<()> {
+    bound(address, v6only, false).map(drop)
+}
+
+/// A listener at `address`. Further calls with the same address give further listeners, among
+/// which the kernel spreads clients. `v6only`: an IPv6 address takes IPv6 clients only, else
+/// `[::]` takes IPv4 clients too. `backlog`: connections that may wait to be accepted.
+///
+/// # Errors
+/// What socket, bind or listen says.
+pub fn tcp_bind(address: SocketAddr, backlog: u32, v6only: bool) -> io::Result<OwnedFd> {
+    let socket = bound(address, v6only, true)?;
+    listen(&socket, i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    Ok(socket)
+}
+
+/// The address a socket is bound to; tells the port when 0 was asked for.
+///
+/// # Errors
+/// What getsockname says, or that this is no internet socket.
+pub fn local_address(socket: impl AsFd) -> io::Result<SocketAddr> {
+    Ok(SocketAddr::try_from(getsockname(socket)?)?)
+}
+
+fn bound(address: SocketAddr, v6only: bool, share: bool) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
+    // Connections of an earlier process may still be in TIME_WAIT.
+    set_socket_reuseaddr(&socket, true)?;
+    if share {
+        set_socket_reuseport(&socket, true)?;
+    }
+    if address.is_ipv6() {
+        set_ipv6_v6only(&socket, v6only)?;
+    }
+    bind(&socket, &address)?;
+    Ok(socket)
+}

@@ -1,0 +1,21 @@
+//! Sockets: listening, accepting, connecting, and what is asked of an open one.
+//!
+//! Everything opened here is non-blocking and close-on-exec from its first moment.
+//! Deliberately not here: which addresses, when, and what to do about errors.
+
+mod accept;
+mod connect;
+mod listen;
+mod state;
+mod unix;
+
+pub use accept::{Accepted, Peer, accept};
+pub use connect::{Progress, Target, connect_start};
+pub use listen::{local_address, tcp_bind, tcp_probe};
+pub use state::{
+    peer_uid, reset, set_keepalive, set_nodelay, shutdown_write, take_error, unacknowledged,
+};
+pub use unix::unix_bind;
+
+#[cfg(test)]
+mod tests;
