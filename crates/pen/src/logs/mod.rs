@@ -1,0 +1,240 @@
+//! Everything Pen writes down: messages to the operator and the classic logs of the services.
+//!
+//! One thread writes; everybody else hands over and goes on. Handing over never waits: what does
+//! not fit the queue is counted, and the count is reported when there is room again. A stalled
+//! disk, pipe or log daemon therefore costs log lines and nothing else.
+//! Deliberately not here: the form of classic lines (`pen_core::logline`), and who says what.
+
+mod batch;
+mod place;
+mod sinks;
+mod target;
+mod thread;
+mod topic;
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::mpsc::{self, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use pen_core::limits;
+use pen_sys::{clock, localtime};
+
+pub use batch::{Batch, Form};
+pub use place::Place;
+pub use target::Target;
+pub use topic::Topic;
+
+use sinks::Sinks;
+use thread::{Entry, Order};
+use topic::Topics;
+
+/// The number of a service's log, given by the daemon; never given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LogId(pub u32);
+
+/// When a message is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Always.
+    Always,
+    /// When `debug` is at least this number.
+    Debug(u32),
+}
+
+/// The door to the log thread; cheap to clone, shared by all threads.
+#[derive(Clone, Debug)]
+pub struct Logs {
+    shared: Arc<Shared>,
+}
+
+/// What callers and the log thread share.
+#[derive(Debug)]
+struct Shared {
+    queue: SyncSender<Entry>,
+    /// What must not be lost. An entry of the queue says when each is due; see [`Logs::order`].
+    orders: Mutex<Orders>,
+    /// The queue had no room for that entry.
+    late: AtomicBool,
+    debug: AtomicU32,
+    lost_messages: AtomicU64,
+    lost_lines: AtomicU64,
+    topics: Topics,
+}
+
+/// Orders that wait, numbered in the order they were given.
+#[derive(Debug, Default)]
+struct Orders {
+    waiting: VecDeque<(u64, Order)>,
+    given: u64,
+}
+
+impl Logs {
+    /// Starts the log thread: in the foreground messages go to standard error; in the background
+    /// to syslog, and the important ones to standard error as well until [`Logs::started`]. Call
+    /// after the fork and before a chroot.
+    ///
+    /// # Errors
+    /// No thread could be started.
+    pub fn start(background: bool, debug: u32) -> io::Result<(Self, JoinHandle<()>)> {
+        localtime::load();
+        let sinks = if background { Sinks::background() } else { Sinks::foreground() };
+        Self::start_with(sinks, debug)
+    }
+
+    fn start_with(sinks: Sinks, debug: u32) -> io::Result<(Self, JoinHandle<()>)> {
+        let (queue, entries) = mpsc::sync_channel(limits::LOG_QUEUE);
+        let shared = Arc::new(Shared {
+            queue,
+            orders: Mutex::default(),
+            late: AtomicBool::new(false),
+            debug: AtomicU32::new(debug),
+            lost_messages: AtomicU64::new(0),
+            lost_lines: AtomicU64::new(0),
+            topics: Topics::default(),
+        });
+        let thread = thread::spawn(Arc::clone(&shared), entries, sinks)?;
+        Ok((Self { shared }, thread))
+    }
+
+    /// Sets the debug level.
+    pub fn set_debug(&self, level: u32) {
+        self.shared.debug.store(level, Ordering::Relaxed);
+    }
+
+    /// Whether a message of this level would be written.
+    #[must_use]
+    pub fn wants(&self, level: Level) -> bool {
+        match level {
+            Level::Always => true,
+            Level::Debug(n) => self.shared.debug.load(Ordering::Relaxed) >= n,
+        }
+    }
+
+    /// Says something to the operator, in one line: control characters, line ends among them, are
+    /// escaped. `text` is not asked if the level is not wanted.
+    pub fn say(&self, level: Level, text: impl FnOnce() -> String) {
+        if self.wants(level) {
+            self.hand_over(level, text(), false);
+        }
+    }
+
+    /// As [`Logs::say`] for what traffic can trigger: at most [`limits::MESSAGES_PER_S`] of a
+    /// topic per second, the rest is counted and the count reported.
+    pub fn say_often(&self, topic: Topic, level: Level, text: impl FnOnce() -> String) {
+        if self.wants(level) && self.shared.topics.admit(topic, clock::monotonic_ms()) {
+            self.hand_over(level, text(), false);
+        }
+    }
+
+    /// Says a report of several lines, each a message of its own.
+    pub fn say_lines(&self, level: Level, text: impl FnOnce() -> String) {
+        if self.wants(level) {
+            self.hand_over(level, text(), true);
+        }
+    }
+
+    /// Hands lines of a service's classic log over. Without a log they are thrown away; with no
+    /// room in the queue they are counted as lost.
+    pub fn lines(&self, log: LogId, batch: Batch) {
+        let count = batch.count();
+        if count != 0 && self.shared.queue.try_send(Entry::Lines(log, batch)).is_err() {
+            self.shared.lost_lines.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+
+    /// Makes an opened target the log of a service. Lines handed over before go to the old one,
+    /// which is then flushed and closed.
+    ///
+    /// # Errors
+    /// The text for the operator: the log thread is stuck and too many changes wait.
+    pub fn install(&self, log: LogId, target: Target) -> Result<(), String> {
+        self.order(Order::Install(log, target))
+    }
+
+    /// Ends a service's log.
+    ///
+    /// # Errors
+    /// As [`Logs::install`].
+    pub fn close(&self, log: LogId) -> Result<(), String> {
+        self.order(Order::Close(log))
+    }
+
+    /// Opens all log files anew by their names. A file that cannot be opened is reported, and its
+    /// old one stays in use.
+    ///
+    /// # Errors
+    /// As [`Logs::install`].
+    pub fn reopen_all(&self) -> Result<(), String> {
+        self.order(Order::Reopen)
+    }
+
+    /// Everything handed over before is written, or `patience` is over (`false`).
+    pub fn flush(&self, patience: Duration) -> bool {
+        self.acknowledged(patience, Order::Flush)
+    }
+
+    /// The start is over: in the background nothing is written to standard error any more.
+    /// Everything handed over before is written, or `patience` is over (`false`).
+    pub fn started(&self, patience: Duration) -> bool {
+        self.acknowledged(patience, Order::Started)
+    }
+
+    /// Writes what was handed over and ends the thread, or `patience` is over (`false`): then the
+    /// thread is stuck in a write and ends with the process.
+    pub fn flush_and_stop(&self, patience: Duration) -> bool {
+        self.acknowledged(patience, Order::Stop)
+    }
+
+    fn hand_over(&self, level: Level, text: String, lines: bool) {
+        let important = level == Level::Always;
+        let entry = Entry::Message { wall: clock::wall_seconds(), important, lines, text };
+        if self.shared.queue.try_send(entry).is_err() {
+            self.shared.lost_messages.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn acknowledged(&self, patience: Duration, order: fn(SyncSender<()>) -> Order) -> bool {
+        let (done, wait) = mpsc::sync_channel(1);
+        self.order(order(done)).is_ok() && wait.recv_timeout(patience).is_ok()
+    }
+
+    /// Orders keep their place among the lines as long as the queue has room. Without room they
+    /// overtake some lines rather than wait.
+    fn order(&self, order: Order) -> Result<(), String> {
+        let mut orders = self.shared.orders();
+        if orders.waiting.len() >= limits::LOG_ORDERS {
+            return Err("the log thread is stuck; the log is unchanged".to_owned());
+        }
+        orders.given += 1;
+        let number = orders.given;
+        orders.waiting.push_back((number, order));
+        drop(orders);
+        if self.shared.queue.try_send(Entry::Order(number)).is_err() {
+            self.shared.late.store(true, Ordering::Release);
+            // If there is room now, this wakes the thread; if not, the thread has an entry to
+            // take and looks at the flag after it.
+            let _ = self.shared.queue.try_send(Entry::Order(number));
+        }
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn orders(&self) -> MutexGuard<'_, Orders> {
+        // The list is whole at every moment, so a panic elsewhere does not spoil it.
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The first order up to `number` that waits.
+    fn next_order(&self, number: u64) -> Option<Order> {
+        let due = self.orders().waiting.pop_front_if(|(n, _)| *n <= number);
+        due.map(|(_, order)| order)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! What traffic can make Pen say again and again, and the bound on it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pen_core::limits;
+
+/// Kinds of messages that traffic can trigger; each has a budget of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// A server failed and is left out.
+    ServerFailed,
+    /// A client found no server.
+    NoServer,
+    /// A client was turned away by an access list.
+    ClientDenied,
+    /// Descriptors, memory or ports ran out.
+    Shortage,
+    /// A request head was refused.
+    RequestRefused,
+    /// A control session was refused or cut.
+    ControlRefused,
+    /// What happens to single connections, at debug levels.
+    Connection,
+}
+
+impl Topic {
+    const ALL: [Self; 7] = [
+        Self::ServerFailed,
+        Self::NoServer,
+        Self::ClientDenied,
+        Self::Shortage,
+        Self::RequestRefused,
+        Self::ControlRefused,
+        Self::Connection,
+    ];
+
+    /// For the report of left-out messages.
+    fn words(self) -> &'static str {
+        match self {
+            Self::ServerFailed => "failed servers",
+            Self::NoServer => "clients without a server",
+            Self::ClientDenied => "denied clients",
+            Self::Shortage => "shortages",
+            Self::RequestRefused => "refused requests",
+            Self::ControlRefused => "refused control sessions",
+            Self::Connection => "connections",
+        }
+    }
+}
+
+/// The budgets of all topics.
+#[derive(Debug, Default)]
+pub(super) struct Topics {
+    budgets: [Budget; Topic::ALL.len()],
+}
+
+/// One topic's second and what it has seen.
+#[derive(Debug, Default)]
+struct Budget {
+    /// The second in the upper half, messages admitted in it in the lower.
+    window: AtomicU64,
+    left_out: AtomicU64,
+}
+
+impl Topics {
+    /// Whether a message of this topic may be written now; if not it is counted.
+    pub(super) fn admit(&self, topic: Topic, now_ms: u64) -> bool {
+        let Some(budget) = self.budgets.get(topic as usize) else { return true };
+        let second = (now_ms / 1_000) << 32;
+        let admitted = budget.window.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |window| {
+            if window & !u64::from(u32::MAX) != second {
+                return Some(second | 1);
+            }
+            let used = window & u64::from(u32::MAX);
+            (used < u64::from(limits::MESSAGES_PER_S)).then_some(window + 1)
+        });
+        if admitted.is_err() {
+            budget.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+        admitted.is_ok()
+    }
+
+    /// Messages that were left out and not yet reported.
+    pub(super) fn any_left_out(&self) -> bool {
+        self.budgets.iter().any(|b| b.left_out.load(Ordering::Relaxed) != 0)
+    }
+
+    /// Texts about what was left out since the last call.
+    pub(super) fn report(&self) -> Vec<String> {
+        let counts = self.budgets.iter().map(|b| b.left_out.swap(0, Ordering::Relaxed));
+        let counted = Topic::ALL.iter().zip(counts).filter(|(_, n)| *n != 0);
+        counted.map(|(t, n)| format!("{n} more messages about {} left out", t.words())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_has_its_budget_per_second() {
+        let topics = Topics::default();
+        let limit = u64::from(limits::MESSAGES_PER_S);
+        let admitted = |now| (0..100).filter(|_| topics.admit(Topic::NoServer, now)).count() as u64;
+        assert_eq!(admitted(0), limit);
+        assert_eq!(admitted(1_500), limit);
+        assert!(topics.admit(Topic::Shortage, 1_500));
+        assert!(topics.any_left_out());
+        let left = 200 - 2 * limit;
+        let expected = format!("{left} more messages about clients without a server left out");
+        assert_eq!(topics.report(), vec![expected]);
+        assert!(!topics.any_left_out());
+        assert!(topics.report().is_empty());
+    }
+
+    #[test]
+    fn every_topic_has_its_own_budget() {
+        for (n, topic) in Topic::ALL.iter().enumerate() {
+            assert_eq!(*topic as usize, n);
+        }
+    }
+}
