@@ -1,0 +1,179 @@
+//! The copying engine: receive into the worker's scratch buffer, send from it.
+//!
+//! Reads until the source is dry, the sink is full or the turn is over. A direction reads modestly
+//! until it proves to be bulky; that bounds what a slow reader can pin.
+
+use std::os::fd::BorrowedFd;
+
+use pen_core::limits;
+use pen_core::relay::Outcome;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+
+use super::{Flow, Pumped, Scratch, SourceEnd, Tap, Unsent, splice};
+
+/// What one attempt to write came to.
+enum Sent {
+    All,
+    Part(usize),
+    SinkReset,
+}
+
+pub(super) fn pump(
+    flow: &mut Flow,
+    source: BorrowedFd<'_>,
+    sink: BorrowedFd<'_>,
+    scratch: &mut Scratch,
+    mut tap: Option<&mut dyn Tap>,
+) -> Pumped {
+    if let Some(stop) = flush(flow, sink) {
+        return stop;
+    }
+    if let Some(tap) = &mut tap
+        && tap.resumed()
+        && let Some(stop) = forward_tapped(flow, sink, scratch, 0, &mut **tap)
+    {
+        return stop;
+    }
+    for _ in 0..limits::READS_PER_TURN {
+        if let Some(end) = flow.source_end {
+            return Pumped::Over(match end {
+                SourceEnd::Ended => Outcome::Ended,
+                SourceEnd::Reset => Outcome::SourceReset,
+            });
+        }
+        if tap.as_ref().is_some_and(|t| t.paused()) {
+            return Pumped::Paused;
+        }
+        if !flow.readable {
+            return Pumped::Drained;
+        }
+        if tap.is_none() && flow.piped(&mut scratch.pipes) {
+            return splice::pump(flow, source, sink, &mut scratch.pipes);
+        }
+        let read = receive(flow, source, &mut scratch.read);
+        let stop = match &mut tap {
+            _ if read == 0 && flow.source_end.is_none() => None,
+            None => forward(flow, sink, scratch.read.get(..read).unwrap_or_default()),
+            Some(tap) => forward_tapped(flow, sink, scratch, read, &mut **tap),
+        };
+        if let Some(stop) = stop {
+            return stop;
+        }
+    }
+    Pumped::More
+}
+
+/// Reads once; notes the end, an error or dryness in `flow`. Answers the number of bytes.
+fn receive(flow: &mut Flow, source: BorrowedFd<'_>, buffer: &mut [u8]) -> usize {
+    let bulky = flow.full_reads >= limits::BULKY_AFTER;
+    let want = if bulky { limits::SCRATCH } else { limits::READ_MODEST };
+    let room = buffer.get_mut(..want).unwrap_or_default();
+    match recv(source, room, RecvFlags::empty()) {
+        Ok((0, _)) => {
+            flow.source_end = Some(SourceEnd::Ended);
+            0
+        }
+        Ok((n, _)) => {
+            flow.read += n as u64;
+            if n < want {
+                flow.full_reads = 0;
+                if !flow.to_the_last {
+                    // Edge-triggered: what comes later announces itself.
+                    flow.readable = false;
+                    flow.source_end = flow.end_near.then_some(SourceEnd::Ended);
+                }
+            } else {
+                flow.full_reads = flow.full_reads.saturating_add(1).min(limits::BULKY_AFTER);
+            }
+            n
+        }
+        Err(Errno::AGAIN) => {
+            flow.readable = false;
+            0
+        }
+        Err(Errno::INTR) => 0,
+        Err(_) => {
+            flow.source_end = Some(SourceEnd::Reset);
+            0
+        }
+    }
+}
+
+fn forward(flow: &mut Flow, sink: BorrowedFd<'_>, bytes: &[u8]) -> Option<Pumped> {
+    if bytes.is_empty() {
+        return None;
+    }
+    flow.hurry(sink);
+    match write(sink, bytes) {
+        Sent::All => {
+            flow.written += bytes.len() as u64;
+            None
+        }
+        Sent::Part(n) => {
+            flow.written += n as u64;
+            flow.full_reads = 0;
+            let rest = bytes.get(n..).unwrap_or_default();
+            flow.unsent = Some(Box::new(Unsent { bytes: rest.into(), from: 0 }));
+            Some(Pumped::Blocked)
+        }
+        Sent::SinkReset => Some(Pumped::Over(Outcome::SinkReset)),
+    }
+}
+
+fn forward_tapped(
+    flow: &mut Flow,
+    sink: BorrowedFd<'_>,
+    scratch: &mut Scratch,
+    read: usize,
+    tap: &mut dyn Tap,
+) -> Option<Pumped> {
+    let Scratch { read: buffer, tapped, .. } = scratch;
+    tapped.clear();
+    if let Err(reason) = tap.pass(buffer.get(..read).unwrap_or_default(), tapped) {
+        return Some(Pumped::Refused(reason));
+    }
+    if flow.source_end.is_some() {
+        tap.finish(tapped);
+    }
+    forward(flow, sink, tapped)
+}
+
+/// Writes what was left over. `Some` if the direction cannot go on at the moment.
+fn flush(flow: &mut Flow, sink: BorrowedFd<'_>) -> Option<Pumped> {
+    let unsent = flow.unsent.as_mut()?;
+    let bytes = unsent.bytes.get(unsent.from..).unwrap_or_default();
+    match write(sink, bytes) {
+        Sent::All => {
+            flow.written += bytes.len() as u64;
+            flow.unsent = None;
+            None
+        }
+        Sent::Part(n) => {
+            flow.written += n as u64;
+            unsent.from += n;
+            Some(Pumped::Blocked)
+        }
+        Sent::SinkReset => {
+            flow.unsent = None;
+            Some(Pumped::Over(Outcome::SinkReset))
+        }
+    }
+}
+
+fn write(sink: BorrowedFd<'_>, bytes: &[u8]) -> Sent {
+    let mut done = 0;
+    loop {
+        let rest = bytes.get(done..).unwrap_or_default();
+        match send(sink, rest, SendFlags::NOSIGNAL) {
+            Ok(n) if n == rest.len() => return Sent::All,
+            Ok(n) => done += n,
+            Err(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => return Sent::Part(done),
+            Err(Errno::INTR) => {}
+            Err(_) => return Sent::SinkReset,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+//! How bytes move: the door behind which engines stand.
+//!
+//! A [`Flow`] is one direction of one connection. [`Flow::pump`] moves what can be moved now and
+//! says why it stopped. It owns no socket and keeps a buffer or a pipe only while bytes are in
+//! flight, so an idle connection holds none. Small exchanges are copied (`copy`), flows that prove to
+//! be bulky are spliced (`splice`), and copied again when they turn small or must be seen. What happens to the sockets is the relay machine's decision
+//! (`pen_core::relay`); when to call is the worker's.
+
+mod copy;
+mod pipes;
+mod splice;
+
+use std::os::fd::BorrowedFd;
+
+use pen_core::config::Engine as Choice;
+use pen_core::limits;
+use pen_core::reasons::CloseReason;
+use pen_core::relay::Outcome;
+
+use pen_sys::sockets;
+use pipes::Pipes;
+use splice::Piped;
+
+/// The buffers of a worker, shared by all its connections.
+pub struct Scratch {
+    /// What one read takes.
+    read: Box<[u8]>,
+    /// What a tap makes of it.
+    tapped: Vec<u8>,
+    /// For flows that are spliced.
+    pipes: Pipes,
+}
+
+impl Scratch {
+    /// Allocated once per worker.
+    pub fn new() -> Self {
+        Self {
+            read: vec![0; limits::SCRATCH].into_boxed_slice(),
+            tapped: Vec::new(),
+            pipes: Pipes::default(),
+        }
+    }
+
+    /// Descriptors ran out: what is not in use is closed.
+    pub fn spare_descriptors(&mut self) {
+        self.pipes.close_idle();
+    }
+
+    /// The read buffer, for bytes that are not passed on.
+    pub fn bytes(&mut self) -> &mut [u8] {
+        &mut self.read
+    }
+}
+
+/// Something that looks at the bytes of a direction, and may change them, before they are written.
+pub trait Tap {
+    /// Takes what was read; appends to `out` what is to be written.
+    ///
+    /// # Errors
+    /// The connection must be closed for this reason; nothing more may be written.
+    fn pass(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), CloseReason>;
+    /// The stream ended; what was held back is appended.
+    fn finish(&mut self, out: &mut Vec<u8>);
+    /// The source must not be read for the moment.
+    fn paused(&self) -> bool;
+    /// A pause is over and bytes may have been held back: `pass` is to be called with nothing read.
+    /// Answers true once per pause.
+    fn resumed(&mut self) -> bool;
+}
+
+/// Why [`Flow::pump`] stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pumped {
+    /// The source has nothing more at the moment.
+    Drained,
+    /// The sink takes nothing more at the moment.
+    Blocked,
+    /// There is more, but others must have their turn.
+    More,
+    /// The tap asked for a pause.
+    Paused,
+    /// The direction is over.
+    Over(Outcome),
+    /// The tap refused the stream.
+    Refused(CloseReason),
+}
+
+/// How the source will end, once what was read of it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SourceEnd {
+    Ended,
+    Reset,
+}
+
+/// One direction of one connection.
+#[derive(Debug, Default)]
+pub struct Flow {
+    /// Read and not yet written; `None` except while the sink is slow.
+    unsent: Option<Box<Unsent>>,
+    source_end: Option<SourceEnd>,
+    /// The source may have bytes that no event will announce again.
+    readable: bool,
+    /// The source's end of stream was announced: a short read is the last.
+    end_near: bool,
+    /// A short read says nothing about what follows.
+    to_the_last: bool,
+    /// The sink passes on what it gets at once.
+    prompt: bool,
+    /// Full reads in a row, up to [`limits::BULKY_AFTER`].
+    full_reads: u8,
+    /// Turns in a row that spliced little, up to [`limits::SMALL_TURNS`].
+    small_turns: u8,
+    /// The pipe, while the flow is spliced.
+    piped: Option<Box<Piped>>,
+    /// Which engines may move it.
+    choice: Choice,
+    /// Bytes read from the source.
+    pub read: u64,
+    /// Bytes written to the sink.
+    pub written: u64,
+}
+
+#[derive(Debug)]
+struct Unsent {
+    bytes: Box<[u8]>,
+    from: usize,
+}
+
+impl Flow {
+    /// The source has something: bytes, an end or an error. `end_near` says that its end of stream
+    /// is known to follow, and that no error is pending.
+    pub fn source_ready(&mut self, end_near: bool) {
+        self.readable = true;
+        self.end_near |= end_near;
+    }
+
+    /// From now on only the source itself says that it is dry or at its end: an error follows its
+    /// bytes, or it is of a kind whose reads stop short (Unix sockets where descriptors were passed,
+    /// TCP at urgent data). Costs a read per turn.
+    pub fn read_to_the_last(&mut self) {
+        self.to_the_last = true;
+    }
+
+    /// Which engines may move it.
+    pub fn choose(&mut self, choice: Choice) {
+        self.choice = choice;
+    }
+
+    /// Bytes read and not yet written.
+    pub fn unsent(&self) -> u64 {
+        let copied = self.unsent.as_ref().map_or(0, |u| u.bytes.len() - u.from);
+        (copied + self.piped.as_ref().map_or(0, |p| p.held())) as u64
+    }
+
+    /// Its connection has ended: what it holds of the worker's is given back.
+    pub fn end(&mut self, scratch: &mut Scratch) {
+        self.unsent = None;
+        splice::release(self, &mut scratch.pipes);
+    }
+
+    /// Before a write that is not the first: it must not wait for the one before it to be
+    /// acknowledged, because the sender has decided when its bytes go. A single write goes at once
+    /// without this.
+    fn hurry(&mut self, sink: BorrowedFd<'_>) {
+        if !self.prompt && self.written > 0 {
+            self.prompt = true;
+            // Unix sockets know no delay.
+            let _ = sockets::set_nodelay(sink, true);
+        }
+    }
+
+    /// Whether it is to be spliced from here on, nothing copied being unsent.
+    fn bulky(&self) -> bool {
+        match self.choice {
+            Choice::Copy => false,
+            Choice::Splice => true,
+            Choice::Auto => self.full_reads >= limits::BULKY_AFTER,
+        }
+    }
+
+    /// Has a pipe, or gets one if it is to be spliced and there is one.
+    fn piped(&mut self, pipes: &mut Pipes) -> bool {
+        if self.piped.is_none() && self.unsent.is_none() && self.bulky() {
+            self.piped = pipes.take().map(|p| Box::new(Piped::new(p)));
+        }
+        self.piped.is_some()
+    }
+
+    /// Moves bytes until something stops it.
+    pub fn pump(
+        &mut self,
+        source: BorrowedFd<'_>,
+        sink: BorrowedFd<'_>,
+        scratch: &mut Scratch,
+        tap: Option<&mut dyn Tap>,
+    ) -> Pumped {
+        if tap.is_some() {
+            // Bytes must be seen from here on; those in the pipe came before.
+            if let Some(stop) = splice::flush(self, sink) {
+                return stop;
+            }
+            splice::release(self, &mut scratch.pipes);
+        } else if self.piped(&mut scratch.pipes) {
+            return splice::pump(self, source, sink, &mut scratch.pipes);
+        }
+        copy::pump(self, source, sink, scratch, tap)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! Both engines over real sockets: the same bytes, ends and back-pressure, and the way from one to
+//! the other and back.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::thread;
+
+use super::*;
+
+const ALL: [Choice; 3] = [Choice::Auto, Choice::Copy, Choice::Splice];
+
+fn pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (near, _) = listener.accept().unwrap();
+    near.set_nonblocking(true).unwrap();
+    (far, near)
+}
+
+fn pattern(n: usize) -> Vec<u8> {
+    (0..n).map(|i| (i * 31 % 251) as u8).collect()
+}
+
+/// A flow between the near ends of two connections.
+struct Line {
+    flow: Flow,
+    source: TcpStream,
+    sink: TcpStream,
+    scratch: Scratch,
+}
+
+impl Line {
+    fn new(choice: Choice) -> (TcpStream, Self, TcpStream) {
+        let ((writer, source), (reader, sink)) = (pair(), pair());
+        let mut flow = Flow::default();
+        flow.choose(choice);
+        (writer, Self { flow, source, sink, scratch: Scratch::new() }, reader)
+    }
+
+    /// As after an event.
+    fn ready(&mut self) -> Pumped {
+        self.flow.source_ready(false);
+        self.flow.pump(self.source.as_fd(), self.sink.as_fd(), &mut self.scratch, None)
+    }
+
+    fn until(&mut self, done: impl Fn(&Flow, Pumped) -> bool) -> Pumped {
+        loop {
+            let pumped = self.ready();
+            if done(&self.flow, pumped) {
+                return pumped;
+            }
+        }
+    }
+}
+
+#[test]
+fn every_engine_moves_all_bytes_and_then_the_end() {
+    for choice in ALL {
+        let (mut writer, mut line, mut reader) = Line::new(choice);
+        let all = pattern(8 << 20);
+        let bytes = all.clone();
+        let sending = thread::spawn(move || {
+            writer.write_all(&bytes).unwrap();
+            writer
+        });
+        let reading = thread::spawn(move || {
+            let mut got = vec![0; 8 << 20];
+            reader.read_exact(&mut got).unwrap();
+            (got, reader)
+        });
+        line.until(|flow, _| flow.written == 8 << 20);
+        let (got, _reader) = reading.join().unwrap();
+        assert!(got == all, "{choice:?}");
+        drop(sending.join().unwrap());
+        let end = line.until(|_, pumped| matches!(pumped, Pumped::Over(_)));
+        assert_eq!(end, Pumped::Over(Outcome::Ended), "{choice:?}");
+        assert_eq!((line.flow.read, line.flow.unsent()), (8 << 20, 0));
+    }
+}
+
+#[test]
+fn a_full_sink_stops_every_engine_within_its_bound() {
+    for choice in ALL {
+        let (mut writer, mut line, reader) = Line::new(choice);
+        writer.set_nonblocking(true).unwrap();
+        let piece = pattern(64 * 1024);
+        let mut stuck = 0;
+        while stuck < 100 {
+            match writer.write(&piece) {
+                Ok(_) => stuck = 0,
+                Err(_) => stuck += 1,
+            }
+            line.ready();
+        }
+        assert_eq!(line.ready(), Pumped::Blocked, "{choice:?}");
+        let held = line.flow.unsent();
+        assert!(held > 0 && held <= limits::PIPE_SIZE as u64, "{choice:?} holds {held}");
+        assert_eq!(line.flow.read - line.flow.written, held);
+        line.flow.end(&mut line.scratch);
+        assert_eq!(line.flow.unsent(), 0);
+        drop(reader);
+    }
+}
+
+#[test]
+fn a_bulky_flow_is_spliced_and_a_small_one_copied_again() {
+    let (mut writer, mut line, mut reader) = Line::new(Choice::Auto);
+    let reading = thread::spawn(move || {
+        let mut got = vec![0; 16 << 20];
+        reader.read_exact(&mut got).unwrap();
+        reader
+    });
+    let bulk = pattern(16 << 20);
+    let sending = thread::spawn(move || {
+        writer.write_all(&bulk).unwrap();
+        writer
+    });
+    let mut spliced = false;
+    while line.flow.written < 16 << 20 {
+        line.ready();
+        spliced |= line.flow.piped.is_some() || line.flow.small_turns > 0 || line.flow.bulky();
+    }
+    assert!(spliced, "16 MiB at once are bulky");
+    let (mut writer, mut reader) = (sending.join().unwrap(), reading.join().unwrap());
+    for n in 1..=2 * u64::from(limits::SMALL_TURNS) {
+        writer.write_all(b"x").unwrap();
+        line.until(|flow, _| flow.written == (16 << 20) + n);
+        assert_eq!(reader.read(&mut [0; 8]).unwrap(), 1);
+        line.ready();
+    }
+    assert!(!line.flow.bulky() && line.flow.piped.is_none(), "single bytes are not bulky");
+}
+
+#[test]
+fn a_tap_sees_every_byte_that_the_pipe_had_not_taken() {
+    struct Upper;
+    impl Tap for Upper {
+        fn pass(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), CloseReason> {
+            out.extend(input.iter().map(u8::to_ascii_uppercase));
+            Ok(())
+        }
+        fn finish(&mut self, _out: &mut Vec<u8>) {}
+        fn paused(&self) -> bool {
+            false
+        }
+        fn resumed(&mut self) -> bool {
+            false
+        }
+    }
+    let (mut writer, mut line, mut reader) = Line::new(Choice::Splice);
+    writer.write_all(b"plain").unwrap();
+    line.until(|flow, _| flow.written == 5);
+    writer.write_all(b"seen").unwrap();
+    while line.flow.written < 9 {
+        line.flow.source_ready(false);
+        let (source, sink) = (line.source.as_fd(), line.sink.as_fd());
+        line.flow.pump(source, sink, &mut line.scratch, Some(&mut Upper));
+    }
+    let mut got = [0; 9];
+    reader.read_exact(&mut got).unwrap();
+    assert_eq!(&got, b"plainSEEN");
+}
