@@ -1,0 +1,270 @@
+//! New clients: room first, then accept, then the tables, then the first step to a server.
+//!
+//! Accepting pauses, and never spins, when the service is full, when too many connects are pending,
+//! or when descriptors or memory ran out; the clients wait in the kernel's queue.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use pen_core::addr::{ClientAddr, Peer};
+use pen_core::journey::{Journey, Step};
+use pen_core::limits;
+use pen_core::relay::Side;
+use pen_core::servers::ServerRef;
+use pen_core::service::Live;
+use pen_sys::sockets::{self, Accepted};
+use rustix::event::epoll;
+
+use super::conn::{Conn, Phase};
+use super::station::Shared;
+use super::{DOOR_BIT, Worker};
+use crate::shared::Service;
+
+/// Why the worker stopped accepting at a door.
+enum Stop {
+    /// Nobody waits.
+    Dry,
+    /// There is no room; somebody will tell when there is.
+    Starved,
+    /// The system ran out of something; try again in a while.
+    Exhausted(io::Error),
+}
+
+impl Worker {
+    /// Accepts at a door, up to the service's number per wake-up. Answers whether more may wait
+    /// that could be accepted now.
+    pub(super) fn accept_from(&mut self, key: usize) -> bool {
+        let Some(door) = self.doors.get(key).filter(|d| d.armed) else { return false };
+        let station = door.station;
+        let Some(service) = self.station_service(station) else { return false };
+        let accepts = service.live.load().config.accepts;
+        for _ in 0..accepts {
+            match self.accept_one(key, station, &service) {
+                Ok(()) => continue,
+                Err(Stop::Dry) => {}
+                Err(Stop::Starved) => self.starve(key, &service),
+                Err(Stop::Exhausted(e)) => self.pause(key, &service, &e),
+            }
+            return false;
+        }
+        true
+    }
+
+    pub(super) fn station_service(&self, station: u32) -> Option<Shared> {
+        self.stations.get(station as usize).map(|s| Rc::clone(&s.service))
+    }
+
+    fn accept_one(&mut self, key: usize, station: u32, service: &Service) -> Result<(), Stop> {
+        if !has_pending_room(service) || !service.enter(&self.pool) {
+            return Err(Stop::Starved);
+        }
+        let accepted = self.keep_spare().and_then(|()| self.accept_socket(key));
+        let (socket, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(stop) => {
+                service.leave(&self.pool);
+                return Err(stop);
+            }
+        };
+        self.welcome(station, service, socket, peer);
+        Ok(())
+    }
+
+    /// A client is accepted only while there is a descriptor for its server as well.
+    fn keep_spare(&mut self) -> Result<(), Stop> {
+        if self.spare.is_none() {
+            let spare = rustix::io::dup(&self.epoll);
+            self.spare = Some(spare.map_err(|e| Stop::Exhausted(e.into()))?);
+        }
+        Ok(())
+    }
+
+    fn accept_socket(&self, key: usize) -> Result<(OwnedFd, Peer), Stop> {
+        let Some(door) = self.doors.get(key) else { return Err(Stop::Dry) };
+        loop {
+            match sockets::accept(&door.door.socket) {
+                Accepted::Client(socket, from) => return Ok((socket, peer_of(from))),
+                Accepted::Nobody => return Err(Stop::Dry),
+                Accepted::Gone => {}
+                Accepted::Shortage(e) | Accepted::Broken(e) => return Err(Stop::Exhausted(e)),
+            }
+        }
+    }
+
+    /// Takes in an accepted client: number, row, first step.
+    fn welcome(&mut self, station: u32, service: &Service, socket: OwnedFd, peer: Peer) {
+        let live = service.live.load();
+        let mut conn = Conn::new(station, 0, Some(socket), peer, self.now);
+        if conn.client_is_unix() {
+            conn.from_client.read_to_the_last();
+        }
+        conn.from_client.choose(live.config.engine);
+        conn.from_server.choose(live.config.engine);
+        let permitted = live.admits(live.config.client_acl, &conn.visitor);
+        let waits = live.config.peek || live.config.dummy;
+        let step = self.enter(service, &live, &mut conn, permitted, waits);
+        self.say_accepted(service, &conn);
+        let first_bytes_to = if live.config.dummy { Phase::Dummy } else { Phase::Peeking };
+        conn.phase = if step.is_some() { Phase::Connecting } else { first_bytes_to };
+        conn.tap = super::tap::for_client(&live.config, peer);
+        let key = self.insert(conn);
+        if let Some(Step::Close(_)) = step {
+            // Nothing to wait for.
+        } else if self.watch(key, Side::Client, epoll::EventFlags::empty()).is_err() {
+            return self.out_of_resources(key);
+        }
+        match step {
+            Some(step) => self.walk(key, service, step),
+            None => self.await_first_bytes(key, station),
+        }
+    }
+
+    /// The locked part: connection number, client row, and (unless the first bytes are awaited)
+    /// the choice of a server.
+    fn enter(
+        &self,
+        service: &Service,
+        live: &Live,
+        conn: &mut Conn,
+        permitted: bool,
+        waits: bool,
+    ) -> Option<Step> {
+        let mut tables = service.tables();
+        // The room was taken before, so there is a number.
+        conn.slot = tables.slots.take().unwrap_or_default();
+        let visit = tables.clients.visit(conn.visitor.peer.addr, self.now, live.config.tracking_s);
+        conn.client = Some(visit.id);
+        conn.visitor.remembered = visit.remembered;
+        if permitted && waits {
+            return None;
+        }
+        let note =
+            |server, refusal| self.say_passed_over(service, conn.visitor.peer, server, refusal);
+        let (journey, step) = if permitted {
+            Journey::start(live, &service.cursor, &conn.visitor, self.now, note)
+        } else {
+            Journey::denied(live, &conn.visitor, self.now, note)
+        };
+        if let Step::Connect(ServerRef::Regular(n)) = step
+            && !live.config.mode.forgetful
+        {
+            tables.clients.remember(visit.id, n);
+        }
+        conn.journey = Some(journey);
+        Some(step)
+    }
+
+    /// Takes a connection or an idler into the worker's tables.
+    pub(super) fn insert(&mut self, conn: Conn) -> u32 {
+        let (station, accepted) = (conn.station, !conn.is_idler());
+        let key = u32::try_from(self.conns.insert(conn)).unwrap_or(u32::MAX);
+        if let Some(station) = self.stations.get_mut(station as usize) {
+            station.conns += 1;
+            let accepted = u64::from(accepted);
+            station.service.accepted.fetch_add(accepted, std::sync::atomic::Ordering::Relaxed);
+        }
+        key
+    }
+
+    fn await_first_bytes(&mut self, key: u32, station: u32) {
+        if let Some(station) = self.stations.get_mut(station as usize) {
+            station.silent.append(&mut self.conns, key, self.now);
+        }
+        self.due_by(self.now.plus_s(limits::PEEK_DEADLINE_S));
+    }
+
+    /// `peek`: the first bytes are there, so the server is chosen.
+    pub(super) fn begin(&mut self, key: u32) {
+        let Some(conn) = self.conns.get(key as usize) else { return };
+        let (station, id, visitor) = (conn.station, conn.client, conn.visitor.clone());
+        let Some(service) = self.station_service(station) else { return };
+        if let Some(station) = self.stations.get_mut(station as usize) {
+            station.silent.remove(&mut self.conns, key);
+        }
+        let live = service.live.load();
+        let note = |server, refusal| self.say_passed_over(&service, visitor.peer, server, refusal);
+        let (journey, step) = {
+            let mut tables = service.tables();
+            let (journey, step) = Journey::start(&live, &service.cursor, &visitor, self.now, note);
+            if let (Step::Connect(ServerRef::Regular(n)), Some(id)) = (step, id)
+                && !live.config.mode.forgetful
+            {
+                tables.clients.remember(id, n);
+            }
+            (journey, step)
+        };
+        if let Some(conn) = self.conns.get_mut(key as usize) {
+            conn.journey = Some(journey);
+            conn.visitor = visitor;
+            conn.phase = Phase::Connecting;
+        }
+        self.walk(key, &service, step);
+    }
+
+    fn starve(&mut self, key: usize, service: &Service) {
+        self.disarm(key);
+        service.starve(&self.pool, self.index);
+        // Somebody may have left between the look and the sign.
+        if has_pending_room(service) && service.room.has_some() && self.pool.room.has_some() {
+            service.feed_starved(&self.pool);
+        }
+    }
+
+    fn pause(&mut self, key: usize, service: &Service, error: &io::Error) {
+        self.disarm(key);
+        self.scratch.spare_descriptors();
+        let until = self.now.plus_ms(limits::ACCEPT_PAUSE_MS);
+        if let Some(door) = self.doors.get_mut(key) {
+            door.paused_until = Some(until);
+        }
+        self.due_by(until);
+        self.say_exhausted(service, error);
+    }
+
+    /// Stops watching a door.
+    pub(super) fn disarm(&mut self, key: usize) {
+        if let Some(door) = self.doors.get_mut(key).filter(|d| d.armed) {
+            door.armed = false;
+            // It was registered; there is nothing else that can go wrong.
+            let _ = epoll::delete(&self.epoll, &door.door.socket);
+        }
+    }
+
+    /// Watches a door (again).
+    pub(super) fn arm(&mut self, key: usize) {
+        if self.draining {
+            return;
+        }
+        let Some(door) = self.doors.get_mut(key).filter(|d| !d.armed) else { return };
+        door.paused_until = None;
+        let exclusive = if door.door.shared {
+            epoll::EventFlags::EXCLUSIVE
+        } else {
+            epoll::EventFlags::empty()
+        };
+        let data = epoll::EventData::new_u64(DOOR_BIT | key as u64);
+        let flags = epoll::EventFlags::IN | exclusive;
+        match epoll::add(&self.epoll, &door.door.socket, data, flags) {
+            Ok(()) => door.armed = true,
+            Err(_) => {
+                // Out of memory for the registration: the same pause as for accepting.
+                let until = self.now.plus_ms(limits::ACCEPT_PAUSE_MS);
+                door.paused_until = Some(until);
+                self.due_by(until);
+            }
+        }
+    }
+}
+
+fn has_pending_room(service: &Service) -> bool {
+    let pending = service.pending.load(std::sync::atomic::Ordering::SeqCst);
+    pending < service.live.load().config.pending_max
+}
+
+fn peer_of(from: sockets::Peer) -> Peer {
+    match from {
+        sockets::Peer::Ip(a) => Peer { addr: ClientAddr::from_ip(a.ip()), port: a.port() },
+        sockets::Peer::Unix => Peer { addr: ClientAddr::Unix, port: 0 },
+    }
+}

@@ -1,0 +1,86 @@
+//! Timers: connect timeouts, idle timeouts, silent clients, pauses, idlers.
+//!
+//! `due` is never later than the next timer; when it comes, every list is looked at from its head
+//! and `due` is computed anew. With no list waiting for anything the worker sleeps for ever.
+
+use pen_core::limits;
+use pen_core::moment::Moment;
+use pen_core::reasons::CloseReason;
+
+use super::Worker;
+use super::ending::Manner;
+
+impl Worker {
+    /// Does what is due and computes when to look next.
+    pub(super) fn run_timers(&mut self) {
+        self.due = Moment(u64::MAX);
+        self.look_at_flushing();
+        self.look_at_doors();
+        let stations: Vec<u32> =
+            self.stations.iter().map(|(key, _)| u32::try_from(key).unwrap_or(u32::MAX)).collect();
+        for station in stations {
+            self.look_at_connecting(station);
+            self.look_at_open(station);
+            self.look_at_silent(station);
+            self.look_at_idlers(station);
+        }
+    }
+
+    fn look_at_connecting(&mut self, station: u32) {
+        let Some(service) = self.station_service(station) else { return };
+        let timeout_s = service.live.load().config.timeout_s;
+        loop {
+            let Some(s) = self.stations.get(station as usize) else { return };
+            let Some((key, since)) = s.connecting.head(&self.conns) else { return };
+            let due = since.plus_s(timeout_s);
+            if self.now < due {
+                return self.due_by(due);
+            }
+            self.connect_timed_out(station, key);
+        }
+    }
+
+    fn look_at_open(&mut self, station: u32) {
+        let Some(service) = self.station_service(station) else { return };
+        let idle_s = service.live.load().config.idle_timeout_s;
+        if idle_s == 0 {
+            return;
+        }
+        loop {
+            let Some(s) = self.stations.get(station as usize) else { return };
+            let Some((key, since)) = s.open.head(&self.conns) else { return };
+            // It may have moved something later in the second it was put there. It keeps its place:
+            // those behind it wait for it less than a second.
+            let active = self.conns.get(key as usize).map_or(since, |c| c.active);
+            let due = active.plus_s(idle_s);
+            if self.now < due {
+                return self.due_by(due);
+            }
+            self.finish(key, Manner::Reset, CloseReason::IdleTimeout);
+        }
+    }
+
+    fn look_at_silent(&mut self, station: u32) {
+        loop {
+            let Some(s) = self.stations.get(station as usize) else { return };
+            let Some((key, since)) = s.silent.head(&self.conns) else { return };
+            let due = since.plus_s(limits::PEEK_DEADLINE_S);
+            if self.now < due {
+                return self.due_by(due);
+            }
+            self.finish(key, Manner::Reset, CloseReason::ClientSilent);
+        }
+    }
+
+    fn look_at_doors(&mut self) {
+        let paused: Vec<(usize, Moment)> =
+            self.doors.iter().filter_map(|(k, d)| Some((k, d.paused_until?))).collect();
+        for (key, until) in paused {
+            if self.now < until {
+                self.due_by(until);
+            } else {
+                self.arm(key);
+            }
+        }
+    }
+}

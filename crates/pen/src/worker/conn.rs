@@ -1,0 +1,200 @@
+//! One TCP connection as its worker holds it: two descriptors, two flows, the journey to its
+//! server. No buffer while nothing is in flight.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use pen_core::addr::{ClientAddr, Peer};
+use pen_core::clients::ClientId;
+use pen_core::journey::Journey;
+use pen_core::moment::Moment;
+use pen_core::reasons::CloseReason;
+use pen_core::relay::{Relay, Side};
+use pen_core::report::ConnectionRow;
+use pen_core::select::Visitor;
+use pen_core::servers::ServerRef;
+
+use super::queue::Links;
+use super::tap::ClientTap;
+use crate::engine::Flow;
+
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// `peek`: the client's first bytes are awaited.
+    Peeking,
+    /// `dummy`: the client's first bytes are awaited, Pen answers itself.
+    Dummy,
+    /// A connect to a server is pending.
+    Connecting,
+    /// Bytes move.
+    Open,
+    /// It is over; what was written must be acknowledged before the socket is closed or reset.
+    Flushing {
+        /// The side that is still there.
+        side: Side,
+        /// Reset it, or close it.
+        reset: bool,
+        /// Why the connection ended.
+        reason: CloseReason,
+    },
+    /// Over; kept until the end of the loop turn, because events of this turn may still name it.
+    Gone,
+}
+
+/// Bytes already added to the tables.
+#[derive(Clone, Copy, Debug, Default)]
+struct Settled {
+    from_client: u64,
+    to_server: u64,
+    from_server: u64,
+    to_client: u64,
+}
+
+/// Bytes moved since they were last added to the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// Read from the client.
+    pub from_client: u64,
+    /// Written to the server.
+    pub to_server: u64,
+    /// Read from the server.
+    pub from_server: u64,
+    /// Written to the client.
+    pub to_client: u64,
+}
+
+/// A connection, or an idler (which has no client).
+#[derive(Debug)]
+pub struct Conn {
+    /// Key of the station it belongs to.
+    pub station: u32,
+    /// Its number in the service.
+    pub slot: u32,
+    /// The client's row; `None` for idlers.
+    pub client: Option<ClientId>,
+    /// The client's address and what was remembered of it.
+    pub visitor: Visitor,
+    /// The client's socket.
+    pub down: Option<OwnedFd>,
+    /// The server's socket.
+    pub up: Option<OwnedFd>,
+    /// How far it has come.
+    pub phase: Phase,
+    /// The search for a server; `None` before it starts.
+    pub journey: Option<Journey>,
+    /// Which streams are open.
+    pub relay: Relay,
+    /// Client to server.
+    pub from_client: Flow,
+    /// Server to client.
+    pub from_server: Flow,
+    /// What looks at or changes the client's bytes.
+    pub tap: Option<Box<ClientTap>>,
+    /// The client's socket reports when it can be written.
+    pub out_armed: bool,
+    /// It is in the worker's list of those with more to read at once.
+    pub again: bool,
+    /// When it was accepted.
+    pub accepted: Moment,
+    /// When something moved last.
+    pub active: Moment,
+    /// Its place in a list.
+    pub links: Links,
+    settled: Settled,
+}
+
+impl Conn {
+    /// A new connection, or an idler without `down` and `client`.
+    pub fn new(station: u32, slot: u32, down: Option<OwnedFd>, peer: Peer, now: Moment) -> Self {
+        Self {
+            station,
+            slot,
+            client: None,
+            visitor: Visitor::new(peer, None),
+            down,
+            up: None,
+            phase: Phase::Peeking,
+            journey: None,
+            relay: Relay::new(),
+            from_client: Flow::default(),
+            from_server: Flow::default(),
+            tap: None,
+            out_armed: false,
+            again: false,
+            accepted: now,
+            active: now,
+            links: Links::default(),
+            settled: Settled::default(),
+        }
+    }
+
+    /// The socket of one side.
+    pub fn socket(&self, side: Side) -> Option<BorrowedFd<'_>> {
+        match side {
+            Side::Client => self.down.as_ref(),
+            Side::Server => self.up.as_ref(),
+        }
+        .map(AsFd::as_fd)
+    }
+
+    /// The flow that comes from one side.
+    pub fn flow(&mut self, source: Side) -> &mut Flow {
+        match source {
+            Side::Client => &mut self.from_client,
+            Side::Server => &mut self.from_server,
+        }
+    }
+
+    /// The server being connected to or used.
+    pub fn server(&self) -> Option<ServerRef> {
+        self.journey.as_ref().and_then(Journey::server)
+    }
+
+    /// Whether it is an idler.
+    pub fn is_idler(&self) -> bool {
+        self.client.is_none()
+    }
+
+    /// Whether the client came over a Unix socket.
+    pub fn client_is_unix(&self) -> bool {
+        self.visitor.peer.addr == ClientAddr::Unix
+    }
+
+    /// What moved since the last call.
+    pub fn settle(&mut self) -> Moved {
+        let now = Settled {
+            from_client: self.from_client.read,
+            to_server: self.from_client.written,
+            from_server: self.from_server.read,
+            to_client: self.from_server.written,
+        };
+        let before = std::mem::replace(&mut self.settled, now);
+        Moved {
+            from_client: now.from_client - before.from_client,
+            to_server: now.to_server - before.to_server,
+            from_server: now.from_server - before.from_server,
+            to_client: now.to_client - before.to_client,
+        }
+    }
+
+    /// Its row in a report.
+    pub fn row(&self, now: Moment) -> ConnectionRow {
+        use std::os::fd::AsRawFd;
+        let fd = |fd: &Option<OwnedFd>| fd.as_ref().map_or(-1, AsRawFd::as_raw_fd);
+        ConnectionRow {
+            slot: self.slot,
+            state: match self.phase {
+                Phase::Peeking | Phase::Dummy | Phase::Connecting => 1,
+                Phase::Open | Phase::Flushing { .. } | Phase::Gone => self.relay.state_number(),
+            },
+            downfd: fd(&self.down),
+            upfd: fd(&self.up),
+            pending_down: self.from_server.unsent(),
+            pending_up: self.from_client.unsent(),
+            client: self.client.map_or(-1, |c| i64::from(c.slot)),
+            server: ServerRef::number_or_none(self.server()),
+            age_s: now.since_s(self.accepted),
+            idle_s: now.since_s(self.active),
+        }
+    }
+}

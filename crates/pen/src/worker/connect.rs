@@ -1,0 +1,233 @@
+//! The way to a server: start a connect, hear what came of it, go on to the next server.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+
+use pen_core::addr::Place;
+use pen_core::config::ServiceConfig;
+use pen_core::journey::Step;
+use pen_core::reasons::ConnectFailure;
+use pen_core::relay::Side;
+use pen_core::servers::ServerRef;
+use pen_sys::sockets::{self, Target};
+use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
+
+use super::Worker;
+use super::conn::Phase;
+use super::ending::Manner;
+use crate::shared::Service;
+
+impl Worker {
+    /// Takes steps until a connect is pending or the journey is over.
+    pub(super) fn walk(&mut self, key: u32, service: &Service, mut step: Step) {
+        loop {
+            let server = match step {
+                Step::Connect(server) => server,
+                // No server was reached, so there is no stream that could be cut short: as the
+                // classic does, the client is closed.
+                Step::Close(reason) => return self.finish(key, Manner::Close, reason),
+            };
+            match self.start_connect(key, service, server) {
+                Ok(()) => return,
+                Err(failure) => match self.next_step(key, service, failure) {
+                    Some(next) => step = next,
+                    None => return,
+                },
+            }
+        }
+    }
+
+    fn start_connect(
+        &mut self,
+        key: u32,
+        service: &Service,
+        server: ServerRef,
+    ) -> Result<(), ConnectFailure> {
+        let live = service.live.load();
+        let place = live.server(server).and_then(pen_core::servers::Server::place);
+        let place = place.ok_or(ConnectFailure::Unreachable)?;
+        let socket = match dial(&live.config, &place) {
+            // The spare descriptor was kept for this.
+            Err(ConnectFailure::LocalResources) if self.spare.take().is_some() => {
+                self.scratch.spare_descriptors();
+                dial(&live.config, &place)?
+            }
+            socket => socket?,
+        };
+        let Some(conn) = self.conns.get_mut(key as usize) else { return Ok(()) };
+        conn.up = Some(socket);
+        conn.phase = Phase::Connecting;
+        if let Place::Unix(_) = place {
+            conn.from_server.read_to_the_last();
+        }
+        let (slot, station) = (conn.slot, conn.station);
+        service.last_server.store(server.number(), Ordering::Relaxed);
+        if self.watch(key, Side::Server, EventFlags::OUT).is_err() {
+            return Err(ConnectFailure::LocalResources);
+        }
+        service.pending.fetch_add(1, Ordering::SeqCst);
+        if let Some(station) = self.stations.get_mut(station as usize) {
+            station.connecting.append(&mut self.conns, key, self.now);
+        }
+        self.due_by(self.now.plus_s(live.config.timeout_s));
+        self.say_connecting(service, slot, server, &place);
+        Ok(())
+    }
+
+    /// The server's socket of a connecting connection reported something.
+    pub(super) fn on_connect_event(&mut self, key: u32, flags: EventFlags) {
+        let Some(conn) = self.conns.get(key as usize) else { return };
+        let Some(up) = conn.up.as_ref() else { return };
+        if flags.intersects(EventFlags::ERR | EventFlags::HUP) {
+            let failure = match sockets::take_error(up) {
+                Err(error) => failure_of(&error),
+                // It was connected, and the server (a Unix one) has closed again. It may have said
+                // something before.
+                Ok(()) => return self.connected(key, flags),
+            };
+            self.connect_failed(key, failure);
+        } else if flags.contains(EventFlags::OUT) {
+            self.connected(key, flags);
+        }
+    }
+
+    /// A pending connect failed: on to the next server.
+    pub(super) fn connect_failed(&mut self, key: u32, failure: ConnectFailure) {
+        let Some(station) = self.conns.get(key as usize).map(|c| c.station) else { return };
+        let Some(service) = self.station_service(station) else { return };
+        self.no_longer_pending(key, &service);
+        if let Some(step) = self.next_step(key, &service, failure) {
+            self.walk(key, &service, step);
+        }
+    }
+
+    /// What the journey answers to a failure. `None` if the connection is not there any more.
+    fn next_step(&mut self, key: u32, service: &Service, failure: ConnectFailure) -> Option<Step> {
+        let live = service.live.load();
+        let now = self.now;
+        let conn = self.conns.get_mut(key as usize)?;
+        // Dropping the socket takes it out of epoll as well.
+        conn.up = None;
+        let (slot, visitor, client) = (conn.slot, conn.visitor.clone(), conn.client);
+        let mut journey = conn.journey.take()?;
+        let server = journey.server();
+        self.say_connect_failed(service, slot, visitor.peer, server, failure);
+        let note = |s, refusal| self.say_passed_over(service, visitor.peer, s, refusal);
+        let step = journey.failed(&live, &visitor, failure, now, note);
+        if let (Step::Connect(ServerRef::Regular(n)), Some(id)) = (step, client)
+            && !live.config.mode.forgetful
+        {
+            service.tables().clients.remember(id, n);
+        }
+        let conn = self.conns.get_mut(key as usize)?;
+        conn.journey = Some(journey);
+        conn.visitor = visitor;
+        Some(step)
+    }
+
+    fn connected(&mut self, key: u32, flags: EventFlags) {
+        let Some(conn) = self.conns.get_mut(key as usize) else { return };
+        conn.phase = Phase::Open;
+        conn.active = self.now;
+        if let Some(journey) = conn.journey.as_mut() {
+            journey.connected();
+        }
+        let (station, idler) = (conn.station, conn.is_idler());
+        let Some(service) = self.station_service(station) else { return };
+        self.no_longer_pending(key, &service);
+        self.say_connected(&service, key);
+        if idler {
+            return;
+        }
+        if let Some(station) = self.stations.get_mut(station as usize) {
+            station.open.append(&mut self.conns, key, self.now);
+        }
+        let idle_s = service.live.load().config.idle_timeout_s;
+        if idle_s > 0 {
+            self.due_by(self.now.plus_s(idle_s));
+        }
+        self.traffic(key, Side::Server, flags);
+        self.pump(key, Side::Client);
+    }
+
+    /// Takes a connection out of the pending ones and lets waiting clients in.
+    pub(super) fn no_longer_pending(&mut self, key: u32, service: &Service) {
+        let Some(conn) = self.conns.get(key as usize) else { return };
+        if let Some(station) = self.stations.get_mut(conn.station as usize) {
+            station.connecting.remove(&mut self.conns, key);
+        }
+        service.pending.fetch_sub(1, Ordering::SeqCst);
+        service.feed_starved(&self.pool);
+    }
+
+    /// A server did not answer in time: so do not wait for it on behalf of the others either.
+    pub(super) fn connect_timed_out(&mut self, station: u32, key: u32) {
+        let Some(server) = self.conns.get(key as usize).and_then(super::conn::Conn::server) else {
+            return;
+        };
+        let stubborn = self
+            .station_service(station)
+            .is_some_and(|s: Rc<_>| s.live.load().config.mode.stubborn);
+        self.connect_failed(key, ConnectFailure::TimedOut);
+        if stubborn {
+            return;
+        }
+        let Some(station) = self.stations.get(station as usize) else { return };
+        let others: Vec<u32> = station
+            .connecting
+            .keys(&self.conns)
+            .filter(|k| {
+                self.conns.get(*k as usize).and_then(super::conn::Conn::server) == Some(server)
+            })
+            .collect();
+        for other in others {
+            self.connect_failed(other, ConnectFailure::TimedOut);
+        }
+    }
+}
+
+/// Starts a connect; the answer comes as an event.
+fn dial(config: &ServiceConfig, place: &Place) -> Result<OwnedFd, ConnectFailure> {
+    let target = match place {
+        Place::Tcp(to) => {
+            let from = config.source.filter(|s| s.is_ipv4() == to.is_ipv4());
+            Target::Tcp { to: *to, from }
+        }
+        Place::Unix(path) => Target::Unix(path),
+    };
+    let (socket, _) = sockets::connect_start(target).map_err(|e| failure_of(&e))?;
+    if let Place::Tcp(_) = place {
+        // A socket that refuses an option is still a socket.
+        if config.tcp_nodelay {
+            let _ = sockets::set_nodelay(&socket, true);
+        }
+        if config.keepalive {
+            let _ = sockets::set_keepalive(&socket, true);
+        }
+    }
+    Ok(socket)
+}
+
+/// Whose fault an error of a connect is.
+fn failure_of(error: &io::Error) -> ConnectFailure {
+    let Some(errno) = Errno::from_io_error(error) else {
+        // A Unix server whose queue is full: busy, not dead.
+        return ConnectFailure::LocalResources;
+    };
+    match errno {
+        Errno::MFILE
+        | Errno::NFILE
+        | Errno::NOBUFS
+        | Errno::NOMEM
+        | Errno::ADDRNOTAVAIL
+        | Errno::ADDRINUSE => ConnectFailure::LocalResources,
+        Errno::TIMEDOUT => ConnectFailure::TimedOut,
+        Errno::HOSTUNREACH | Errno::NETUNREACH | Errno::HOSTDOWN | Errno::NETDOWN => {
+            ConnectFailure::Unreachable
+        }
+        _ => ConnectFailure::Refused,
+    }
+}

@@ -1,0 +1,232 @@
+//! The end of a connection: everything it held is given back, once, whatever the reason.
+//!
+//! The streams' own ends close cleanly; everything else resets, so that a truncated transfer never
+//! looks complete.
+
+use pen_core::journey::Journey;
+use pen_core::limits;
+use pen_core::reasons::CloseReason;
+use pen_core::relay::Side;
+use pen_sys::sockets;
+use rustix::net::RecvFlags;
+
+use super::Worker;
+use super::conn::{Conn, Phase};
+use crate::shared::Service;
+
+/// What the sockets are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// Closed; what was written still arrives.
+    Close,
+    /// Reset at once.
+    Reset,
+}
+
+/// Milliseconds between two looks at what is not acknowledged yet, if few wait.
+const FLUSH_LOOK_MS: u64 = 2;
+/// Connections looked at per millisecond, if many wait: a server that dies under ten thousand slow
+/// readers must not keep the worker busy with looking.
+const FLUSH_LOOKS_PER_MS: u64 = 50;
+
+impl Worker {
+    /// Ends a connection.
+    pub(super) fn finish(&mut self, key: u32, manner: Manner, reason: CloseReason) {
+        let Some(conn) = self.conns.get(key as usize) else { return };
+        if conn.phase == Phase::Gone {
+            return;
+        }
+        let Some(service) = self.station_service(conn.station) else { return };
+        if conn.phase == Phase::Connecting && conn.up.is_some() {
+            self.no_longer_pending(key, &service);
+        }
+        self.leave_lists(key);
+        let Some(conn) = self.conns.get_mut(key as usize) else { return };
+        conn.phase = Phase::Gone;
+        for socket in [conn.down.take(), conn.up.take()].into_iter().flatten() {
+            match manner {
+                Manner::Close => drop(socket),
+                Manner::Reset => sockets::reset(socket),
+            }
+        }
+        self.gone.push(key);
+        self.give_back(key, &service, reason);
+    }
+
+    fn give_back(&mut self, key: u32, service: &Service, reason: CloseReason) {
+        let Some(conn) = self.conns.get_mut(key as usize) else { return };
+        let moved = conn.settle();
+        conn.tap = None;
+        conn.from_client.end(&mut self.scratch);
+        conn.from_server.end(&mut self.scratch);
+        if let Some(journey) = conn.journey.as_mut() {
+            journey.end(moved.to_server, moved.from_server);
+        }
+        let (slot, client, station) = (conn.slot, conn.client, conn.station);
+        {
+            let mut tables = service.tables();
+            tables.slots.release(slot);
+            if let Some(id) = client {
+                tables.clients.count_bytes(id, moved.to_client, moved.from_client);
+            }
+        }
+        service.count_end(reason);
+        if client.is_none() {
+            service.idlers.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+            self.rest_idlers(station);
+        }
+        service.leave(&self.pool);
+        self.say_ended(service, key, reason);
+        self.leave_station(station);
+    }
+
+    fn leave_lists(&mut self, key: u32) {
+        let Some(conn) = self.conns.get(key as usize) else { return };
+        let (station, phase) = (conn.station, conn.phase);
+        let Some(station) = self.stations.get_mut(station as usize) else { return };
+        match phase {
+            Phase::Peeking | Phase::Dummy => station.silent.remove(&mut self.conns, key),
+            Phase::Connecting => station.connecting.remove(&mut self.conns, key),
+            Phase::Open => station.open.remove(&mut self.conns, key),
+            Phase::Flushing { .. } => self.flushing.remove(&mut self.conns, key),
+            Phase::Gone => {}
+        }
+    }
+
+    fn leave_station(&mut self, key: u32) {
+        let Some(station) = self.stations.get_mut(key as usize) else { return };
+        station.conns -= 1;
+        if station.retired && station.conns == 0 {
+            let service = station.service.id;
+            self.by_service.remove(&service);
+            self.stations.remove(key as usize);
+        }
+    }
+
+    /// Pen itself ran out of something.
+    pub(super) fn out_of_resources(&mut self, key: u32) {
+        self.finish(key, Manner::Reset, CloseReason::OutOfResources);
+    }
+
+    /// One side is dead; the other sees a reset after the bytes that were written to it.
+    pub(super) fn reset_flushed(&mut self, key: u32, side: Side, reason: CloseReason) {
+        self.flush_then(key, side, true, reason);
+    }
+
+    /// One side's end closes both. What the client was sent must arrive first: a close with unread
+    /// bytes in the socket would destroy it.
+    pub(super) fn close_flushed(&mut self, key: u32, reason: CloseReason) {
+        let Some(conn) = self.conns.get(key as usize) else { return };
+        if matches!(conn.phase, Phase::Gone | Phase::Flushing { .. }) {
+            return;
+        }
+        let side = if conn.relay.flows(Side::Client) { Side::Client } else { Side::Server };
+        if let Some(socket) = conn.socket(side) {
+            // A socket that is not connected any more needs no end of stream.
+            let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Write);
+        }
+        self.flush_then(key, side, false, reason);
+    }
+
+    fn flush_then(&mut self, key: u32, side: Side, reset: bool, reason: CloseReason) {
+        if self.all_acknowledged(key, side) {
+            if !reset {
+                self.discard_unread(key, side);
+            }
+            let manner = if reset { Manner::Reset } else { Manner::Close };
+            return self.finish(key, manner, reason);
+        }
+        self.leave_lists(key);
+        let Some(conn) = self.conns.get_mut(key as usize) else { return };
+        match side {
+            Side::Client => conn.up = None,
+            Side::Server => conn.down = None,
+        }
+        conn.phase = Phase::Flushing { side, reset, reason };
+        if self.flushing.head(&self.conns).is_none() {
+            self.flush_look = self.now.plus_ms(FLUSH_LOOK_MS);
+        }
+        self.flushing.append(&mut self.conns, key, self.now);
+        self.due_by(self.flush_look);
+    }
+
+    fn all_acknowledged(&self, key: u32, side: Side) -> bool {
+        let Some(conn) = self.conns.get(key as usize) else { return true };
+        if side == Side::Client && conn.client_is_unix() {
+            // Unix sockets deliver what was written whatever happens to the sender.
+            return true;
+        }
+        // A socket that does not know has nothing to wait for; neither has a dead one, which still
+        // counts what it could not deliver.
+        let Some(socket) = conn.socket(side) else { return true };
+        sockets::unacknowledged(socket).unwrap_or(0) == 0
+            || rustix::net::getpeername(socket).is_err()
+    }
+
+    /// Looks at the connections whose last bytes were not acknowledged.
+    pub(super) fn look_at_flushing(&mut self) {
+        if self.flushing.head(&self.conns).is_none() {
+            return;
+        }
+        if self.now < self.flush_look {
+            return self.due_by(self.flush_look);
+        }
+        let waiting: Vec<u32> = self.flushing.keys(&self.conns).collect();
+        let pause = FLUSH_LOOK_MS.max(waiting.len() as u64 / FLUSH_LOOKS_PER_MS);
+        for key in waiting {
+            let Some(conn) = self.conns.get(key as usize) else { continue };
+            let Phase::Flushing { side, reset, reason } = conn.phase else { continue };
+            let late = self.now.since_ms(conn.links.since) >= limits::ABORT_FLUSH_MS;
+            if !late && !self.all_acknowledged(key, side) {
+                continue;
+            }
+            if reset {
+                self.finish(key, Manner::Reset, reason);
+            } else {
+                self.discard_unread(key, side);
+                self.finish(key, Manner::Close, reason);
+            }
+        }
+        if self.flushing.head(&self.conns).is_some() {
+            self.flush_look = self.now.plus_ms(pause);
+            self.due_by(self.flush_look);
+        }
+    }
+
+    /// What the other side still sends goes nowhere, but left unread it would turn the close into
+    /// a reset, which may overtake what the other side has not yet received.
+    fn discard_unread(&mut self, key: u32, side: Side) {
+        let Some(socket) = self.conns.get(key as usize).and_then(|c| c.socket(side)) else {
+            return;
+        };
+        for _ in 0..limits::READS_PER_TURN {
+            let read = rustix::net::recv(socket, self.scratch.bytes(), RecvFlags::empty());
+            if !matches!(read, Ok((n, _)) if n > 0) {
+                return;
+            }
+        }
+    }
+
+    /// The thread ends: nothing unfinished may look finished.
+    pub(super) fn reset_everything(&mut self) {
+        let keys: Vec<usize> = self.conns.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            self.finish(
+                u32::try_from(key).unwrap_or(u32::MAX),
+                Manner::Reset,
+                CloseReason::Shutdown,
+            );
+        }
+    }
+
+    /// Adds to the tables what the connection moved since the last time.
+    pub(super) fn settle(conn: &mut Conn, service: &Service) {
+        let moved = conn.settle();
+        if let Some(journey) = conn.journey.as_ref() {
+            Journey::count_bytes(journey, moved.to_server, moved.from_server);
+        }
+        if let Some(id) = conn.client {
+            service.tables().clients.count_bytes(id, moved.to_client, moved.from_client);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What the control thread asks of a worker.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use pen_core::moment::Moment;
+use pen_core::reasons::CloseReason;
+use pen_core::report::ConnectionRow;
+
+use super::Worker;
+use super::conn::Phase;
+use super::ending::Manner;
+use super::station::{Station, WatchedDoor};
+use crate::logs::{Batch, Form};
+use crate::shared::{Door, Order, Service};
+
+impl Worker {
+    /// Carries out everything in the mailbox.
+    pub(super) fn take_orders(&mut self) {
+        let pool = Arc::clone(&self.pool);
+        let Some(mailbox) = pool.mailboxes.get(self.index) else { return };
+        for order in mailbox.collect() {
+            self.obey(order);
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Serve { service, doors } => self.serve(service, doors),
+            Order::Refresh { service } => self.refresh(service),
+            Order::Retire { service } => self.retire(service),
+            Order::Resume { service } => self.resume(service),
+            Order::ResumeAll => {
+                let doors: Vec<usize> = self.doors.iter().map(|(key, _)| key).collect();
+                for key in doors {
+                    self.arm(key);
+                }
+            }
+            // Whoever asked may have stopped waiting; that is no error.
+            Order::Close { service, slot, reply } => {
+                let _ = reply.send(self.close_by_number(service, slot));
+            }
+            Order::Report { service, rows, reply } => self.report(service, rows, &reply),
+            Order::Drain => self.drain(),
+            Order::Stop => self.stopped = true,
+        }
+    }
+
+    fn serve(&mut self, service: Arc<Service>, doors: Vec<Door>) {
+        let id = service.id;
+        let station = match self.by_service.get(&id) {
+            Some(key) => *key,
+            None => {
+                let key = u32::try_from(self.stations.insert(Station::new(service)));
+                let key = key.unwrap_or(u32::MAX);
+                self.by_service.insert(id, key);
+                key
+            }
+        };
+        let old = self.stations.get(station as usize).map(|s| s.doors.clone()).unwrap_or_default();
+        let kept = |d: &Door, this: &Self| {
+            old.iter().any(|k| this.doors.get(*k).is_some_and(|w| w.door.id == d.id))
+        };
+        let new: Vec<Door> = doors.iter().filter(|d| !kept(d, self)).cloned().collect();
+        for key in old {
+            let stays =
+                self.doors.get(key).is_some_and(|w| doors.iter().any(|d| d.id == w.door.id));
+            if !stays {
+                self.close_door(station, key);
+            }
+        }
+        for door in new {
+            self.open_door(station, door);
+        }
+        self.refresh(id);
+    }
+
+    fn refresh(&mut self, service: u32) {
+        let Some(key) = self.by_service.get(&service).copied() else { return };
+        if let Some(station) = self.stations.get_mut(key as usize) {
+            station.idlers_rest = Moment(0);
+            let form = station.service.live.load().config.log.as_deref().map(Form::of);
+            if station.log.as_ref().map(Batch::form) != form {
+                station.log = form.map(Batch::new);
+            }
+        }
+        // Timers may be due earlier than before: look at all of them in this turn.
+        self.due = Moment(0);
+        self.resume(service);
+    }
+
+    fn open_door(&mut self, station: u32, door: Door) {
+        let watched = WatchedDoor { station, door, armed: false, paused_until: None };
+        let key = self.doors.insert(watched);
+        if let Some(station) = self.stations.get_mut(station as usize) {
+            station.doors.push(key);
+        }
+        self.arm(key);
+    }
+
+    /// Accepts who is in the queue already, then closes.
+    fn close_door(&mut self, station: u32, key: usize) {
+        while self.accept_from(key) {}
+        self.disarm(key);
+        self.doors.remove(key);
+        if let Some(station) = self.stations.get_mut(station as usize) {
+            station.doors.retain(|k| *k != key);
+        }
+    }
+
+    fn retire(&mut self, service: u32) {
+        let Some(station) = self.by_service.get(&service).copied() else { return };
+        let doors = self.stations.get(station as usize).map(|s| s.doors.clone());
+        for key in doors.unwrap_or_default() {
+            self.close_door(station, key);
+        }
+        let Some(s) = self.stations.get_mut(station as usize) else { return };
+        s.retired = true;
+        if s.conns == 0 {
+            self.by_service.remove(&service);
+            self.stations.remove(station as usize);
+        }
+        self.due = Moment(0);
+    }
+
+    fn resume(&mut self, service: u32) {
+        let station = self.by_service.get(&service).and_then(|k| self.stations.get(*k as usize));
+        for key in station.map(|s| s.doors.clone()).unwrap_or_default() {
+            self.arm(key);
+        }
+    }
+
+    fn drain(&mut self) {
+        self.draining = true;
+        let keys: Vec<usize> = self.doors.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            let Some(station) = self.doors.get(key).map(|d| d.station) else { continue };
+            self.close_door(station, key);
+        }
+        self.due = Moment(0);
+    }
+
+    fn close_by_number(&mut self, service: u32, slot: u32) -> bool {
+        let found = self.key_of(service, slot);
+        if let Some(key) = found {
+            self.finish(key, Manner::Reset, CloseReason::OperatorClosed);
+        }
+        found.is_some()
+    }
+
+    fn key_of(&self, service: u32, slot: u32) -> Option<u32> {
+        let station = *self.by_service.get(&service)?;
+        self.conns
+            .iter()
+            .find(|(_, c)| c.station == station && c.slot == slot && c.phase != Phase::Gone)
+            .and_then(|(key, _)| u32::try_from(key).ok())
+    }
+
+    fn report(&mut self, service: u32, rows: bool, reply: &Sender<Vec<ConnectionRow>>) {
+        let mut answer = Vec::new();
+        if let Some(station) = self.by_service.get(&service).copied()
+            && let Some(service) = self.station_service(station)
+        {
+            for (_, conn) in &mut self.conns {
+                if conn.station != station || conn.phase == Phase::Gone {
+                    continue;
+                }
+                Self::settle(conn, &service);
+                if rows {
+                    answer.push(conn.row(self.now));
+                }
+            }
+        }
+        // Whoever asked may have stopped waiting; that is no error.
+        let _ = reply.send(answer);
+    }
+}

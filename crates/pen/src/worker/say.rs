@@ -1,0 +1,122 @@
+//! What a worker tells the operator: what happened, to which service, connection, server and
+//! client, and what Pen did about it. Suppressed messages cost one load.
+
+use std::io;
+
+use pen_core::addr::{Peer, Place};
+use pen_core::reasons::{CloseReason, ConnectFailure, Refusal};
+use pen_core::servers::{Server, ServerRef};
+
+use super::Worker;
+use super::conn::Conn;
+use crate::logs::{Level, Topic};
+use crate::shared::Service;
+
+impl Worker {
+    pub(super) fn say_accepted(&self, service: &Service, conn: &Conn) {
+        self.logs.say(Level::Debug(2), || {
+            let Peer { addr, port } = conn.visitor.peer;
+            let before = match conn.visitor.remembered {
+                Some(server) => format!("it used server {server} last"),
+                None => "no server is remembered for it".to_owned(),
+            };
+            format!(
+                "{}: connection {}: accepted client {addr} port {port}; {before}",
+                service.name, conn.slot
+            )
+        });
+    }
+
+    pub(super) fn say_connected(&self, service: &Service, key: u32) {
+        let Some(conn) = self.conns.get(key as usize) else { return };
+        self.logs.say(Level::Debug(2), || {
+            let server = conn.server().map_or_else(|| "none".to_owned(), |s| s.to_string());
+            format!("{}: connection {}: connected to server {server}", service.name, conn.slot)
+        });
+    }
+
+    pub(super) fn say_passed_over(
+        &self,
+        service: &Service,
+        peer: Peer,
+        server: ServerRef,
+        refusal: Refusal,
+    ) {
+        self.logs.say(Level::Debug(2), || {
+            let service = &service.name;
+            format!(
+                "{service}: client {}: server {server} passed over: {}",
+                peer.addr,
+                refusal.word()
+            )
+        });
+    }
+
+    pub(super) fn say_connecting(
+        &self,
+        service: &Service,
+        slot: u32,
+        server: ServerRef,
+        place: &Place,
+    ) {
+        self.logs.say(Level::Debug(2), || {
+            format!("{}: connection {slot}: connecting to server {server} ({place})", service.name)
+        });
+    }
+
+    pub(super) fn say_connect_failed(
+        &self,
+        service: &Service,
+        slot: u32,
+        peer: Peer,
+        server: Option<ServerRef>,
+        failure: ConnectFailure,
+    ) {
+        let live = service.live.load();
+        let place = server.and_then(|s| live.server(s)).and_then(Server::place);
+        let text = || {
+            let what = match server {
+                Some(server) => format!("server {server}"),
+                None => "no server".to_owned(),
+            };
+            let place = place.map(|p| format!(" ({p})")).unwrap_or_default();
+            let blacklisted = match (failure.blames_server(), live.config.blacklist_s) {
+                (true, s) if s > 0 => format!("blacklisted for {s} s"),
+                _ => "not blacklisted".to_owned(),
+            };
+            format!(
+                "{}: connection {slot}, client {}: {what}{place}: connect {}; {blacklisted}",
+                service.name,
+                peer.addr,
+                failure.word()
+            )
+        };
+        let topic = if failure.blames_server() { Topic::ServerFailed } else { Topic::Shortage };
+        self.logs.say_often(topic, Level::Always, text);
+    }
+
+    pub(super) fn say_exhausted(&self, service: &Service, error: &io::Error) {
+        self.logs.say_often(Topic::Shortage, Level::Always, || {
+            format!(
+                "{}: cannot accept clients: {error}; they wait in the kernel's queue, Pen tries again",
+                service.name
+            )
+        });
+    }
+
+    pub(super) fn say_ended(&self, service: &Service, key: u32, reason: CloseReason) {
+        let Some(conn) = self.conns.get(key as usize) else { return };
+        self.logs.say(Level::Debug(1), || {
+            let server = conn.server().map_or_else(|| "none".to_owned(), |s| s.to_string());
+            format!(
+                "{}: connection {}: ended: {}; client {}, server {server}, {} bytes to the server, {} to the client",
+                service.name,
+                conn.slot,
+                reason.word(),
+                conn.visitor.peer.addr,
+                conn.from_client.written,
+                conn.from_server.written,
+            )
+        });
+    }
+}

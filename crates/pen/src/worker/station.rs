@@ -1,0 +1,67 @@
+//! A service as one worker serves it: its doors, its lists of connections.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use pen_core::moment::Moment;
+
+use super::queue::Queue;
+use crate::logs::Batch;
+use crate::shared::{Door, Service};
+
+/// What all workers share of a service, counted within the worker: borrowing it for an event costs
+/// no operation on memory that other workers use.
+pub type Shared = Rc<Arc<Service>>;
+
+/// The worker's own state of one service.
+#[derive(Debug)]
+pub struct Station {
+    /// What all workers share of it.
+    pub service: Shared,
+    /// Keys of its doors.
+    pub doors: Vec<usize>,
+    /// `peek` and `dummy`: the client's first bytes are awaited.
+    pub silent: Queue,
+    /// Connects that are pending; the oldest first.
+    pub connecting: Queue,
+    /// Fully open connections; the one that was active longest ago first, to the second.
+    pub open: Queue,
+    /// Lines of this loop turn for the classic log, if the service has one.
+    pub log: Option<Batch>,
+    /// Connections of this service at this worker, idlers included.
+    pub conns: usize,
+    /// A lost idler is not replaced before.
+    pub idlers_rest: Moment,
+    /// No new connections; forgotten when the last one has ended.
+    pub retired: bool,
+}
+
+impl Station {
+    /// A station without doors.
+    pub fn new(service: Arc<Service>) -> Self {
+        Self {
+            service: Rc::new(service),
+            doors: Vec::new(),
+            silent: Queue::default(),
+            connecting: Queue::default(),
+            open: Queue::default(),
+            log: None,
+            conns: 0,
+            idlers_rest: Moment(0),
+            retired: false,
+        }
+    }
+}
+
+/// A door as one worker watches it.
+#[derive(Debug)]
+pub struct WatchedDoor {
+    /// Key of its station.
+    pub station: u32,
+    /// The socket.
+    pub door: Door,
+    /// It is registered with epoll.
+    pub armed: bool,
+    /// Accepting pauses until then, because descriptors or memory ran out.
+    pub paused_until: Option<Moment>,
+}

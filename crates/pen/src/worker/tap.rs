@@ -1,0 +1,247 @@
+//! What stands in a client's stream: X-Forwarded headers, the classic log, dumps at debug level 3.
+//!
+//! A connection has a tap only if its service asks for one of these; without one the bytes go from
+//! socket to socket untouched and unseen.
+
+use std::os::fd::AsFd;
+use std::sync::atomic::Ordering;
+
+use pen_core::addr::{ClientAddr, Host, Peer};
+use pen_core::config::ServiceConfig;
+use pen_core::http::{Refused, Rewriter, Truth};
+use pen_core::logline::{self, LogTracker};
+use pen_core::moment::WallSeconds;
+use pen_core::reasons::CloseReason;
+use pen_core::relay::Side;
+
+use super::Worker;
+use super::conn::Conn;
+use super::dump;
+use crate::clock;
+use crate::engine::{Pumped, Tap};
+use crate::logs::{Batch, Form, Level, LogId, Logs};
+
+/// Bytes are shown from this debug level on.
+const DUMPS: Level = Level::Debug(3);
+
+/// What a connection remembers of its client's stream.
+#[derive(Debug, Default)]
+pub struct ClientTap {
+    rewriter: Option<Rewriter>,
+    tracker: Option<LogTracker>,
+    /// The rewriter waited for a reply when it was asked last.
+    waited: bool,
+}
+
+impl ClientTap {
+    fn waits(&self) -> bool {
+        self.rewriter.as_ref().is_some_and(Rewriter::waits_for_reply)
+    }
+
+    /// The server's stream is over: nothing is to be waited for any more.
+    pub(super) fn no_more_replies(&mut self) {
+        if let Some(rewriter) = &mut self.rewriter {
+            rewriter.no_more_replies();
+        }
+    }
+}
+
+/// The tap a new client needs, if any.
+pub(super) fn for_client(config: &ServiceConfig, peer: Peer) -> Option<Box<ClientTap>> {
+    if !config.http {
+        return None;
+    }
+    let client = match peer.addr {
+        ClientAddr::Ip(ip) => Some(ip),
+        ClientAddr::Unix => None,
+    };
+    let truth = Truth { client, tls: false, forwarded: config.http_forwarded };
+    Some(Box::new(ClientTap { rewriter: Some(Rewriter::new(truth)), tracker: None, waited: false }))
+}
+
+/// Where log lines of a connection go at this moment.
+struct LogSink<'a> {
+    client: ClientAddr,
+    server: Host,
+    wall: WallSeconds,
+    batch: &'a mut Batch,
+    id: LogId,
+    logs: &'a Logs,
+}
+
+impl LogSink<'_> {
+    fn entry(&mut self, data: &[u8]) {
+        let Self { client, server, wall, batch, .. } = self;
+        match batch.form() {
+            Form::File => {
+                batch.push(|out| logline::file_line(out, *client, *wall, server, data));
+            }
+            Form::Datagrams => {
+                batch.push(|out| {
+                    out.extend(logline::datagram(*client, server, data).unwrap_or_default());
+                });
+            }
+        }
+        if self.batch.is_full() {
+            self.logs.lines(self.id, self.batch.take());
+        }
+    }
+}
+
+/// The client-to-server direction.
+struct FromClient<'a> {
+    tap: &'a mut ClientTap,
+    log: Option<LogSink<'a>>,
+    dump: Option<Dump<'a>>,
+}
+
+impl Tap for FromClient<'_> {
+    fn pass(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), CloseReason> {
+        if let Some(dump) = &self.dump {
+            dump.show(input);
+        }
+        if let Some(log) = &mut self.log {
+            // The request line is the same before and after the rewriter.
+            let tracker = self.tap.tracker.get_or_insert_with(LogTracker::new);
+            tracker.feed(input, |data| log.entry(data));
+        }
+        match &mut self.tap.rewriter {
+            Some(rewriter) => rewriter.feed(input, out).map_err(Refused::reason)?,
+            None => out.extend_from_slice(input),
+        }
+        self.tap.waited |= self.tap.waits();
+        Ok(())
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) {
+        if let (Some(log), Some(tracker)) = (&mut self.log, &mut self.tap.tracker) {
+            tracker.finish(|data| log.entry(data));
+        }
+        if let Some(rewriter) = &mut self.tap.rewriter {
+            rewriter.finish(out);
+        }
+    }
+
+    fn paused(&self) -> bool {
+        self.tap.waits()
+    }
+
+    fn resumed(&mut self) -> bool {
+        let waits = self.tap.waits();
+        std::mem::replace(&mut self.tap.waited, waits) && !waits
+    }
+}
+
+/// The server-to-client direction: only looked at.
+struct FromServer<'a> {
+    tap: &'a mut ClientTap,
+    dump: Option<Dump<'a>>,
+}
+
+impl Tap for FromServer<'_> {
+    fn pass(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), CloseReason> {
+        if let Some(dump) = &self.dump {
+            dump.show(input);
+        }
+        if let Some(rewriter) = &mut self.tap.rewriter {
+            rewriter.saw_reply(input);
+        }
+        out.extend_from_slice(input);
+        Ok(())
+    }
+
+    fn finish(&mut self, _out: &mut Vec<u8>) {
+        self.tap.no_more_replies();
+    }
+
+    fn paused(&self) -> bool {
+        false
+    }
+
+    fn resumed(&mut self) -> bool {
+        false
+    }
+}
+
+/// Shows bytes to the operator.
+struct Dump<'a> {
+    logs: &'a Logs,
+    ascii: bool,
+    slot: u32,
+    from: &'static str,
+}
+
+impl Dump<'_> {
+    fn show(&self, bytes: &[u8]) {
+        self.logs.say(DUMPS, || {
+            let shown = if self.ascii { dump::text(bytes) } else { dump::hex(bytes) };
+            format!("connection {}: {} bytes from {}: {shown}", self.slot, bytes.len(), self.from)
+        });
+    }
+}
+
+impl Worker {
+    /// Whether a connection needs a tap that it may not have yet: the log or dumps were switched on.
+    pub(super) fn wants_tap(&self, station: u32) -> bool {
+        self.logs.wants(DUMPS)
+            || self.stations.get(station as usize).is_some_and(|s| s.log.is_some())
+    }
+
+    /// Moves a direction through the connection's tap.
+    pub(super) fn pump_tapped(&mut self, key: u32, source: Side) -> Pumped {
+        let ascii = self.pool.dump_ascii.load(Ordering::Relaxed);
+        let Self { conns, stations, scratch, logs, log_waiting, .. } = self;
+        let Some(conn) = conns.get_mut(key as usize) else { return Pumped::Drained };
+        let Some(station) = stations.get_mut(conn.station as usize) else { return Pumped::Drained };
+        let server = conn.server();
+        let Conn { down, up, from_client, from_server, tap, slot, visitor, .. } = conn;
+        let (Some(down), Some(up)) = (down.as_ref(), up.as_ref()) else { return Pumped::Drained };
+        let tap = &mut **tap.get_or_insert_default();
+        let dump = |from| logs.wants(DUMPS).then_some(Dump { logs, ascii, slot: *slot, from });
+        match source {
+            Side::Client => {
+                let log = station.log.as_mut().map(|batch| {
+                    let live = station.service.live.load();
+                    let server = server.and_then(|s| live.server(s));
+                    LogSink {
+                        client: visitor.peer.addr,
+                        server: server.map(|s| s.config.host.clone()).unwrap_or_default(),
+                        wall: clock::wall(),
+                        batch,
+                        id: LogId(station.service.id),
+                        logs,
+                    }
+                });
+                let mut view = FromClient { tap, log, dump: dump("the client") };
+                let pumped = from_client.pump(down.as_fd(), up.as_fd(), scratch, Some(&mut view));
+                let lines = station.log.as_ref().is_some_and(|b| !b.is_empty());
+                if lines && !log_waiting.contains(&conn.station) {
+                    log_waiting.push(conn.station);
+                }
+                pumped
+            }
+            Side::Server => {
+                let mut view = FromServer { tap, dump: dump("the server") };
+                from_server.pump(up.as_fd(), down.as_fd(), scratch, Some(&mut view))
+            }
+        }
+    }
+
+    /// After the server said something: bytes of the client that were held back may go on.
+    pub(super) fn after_reply(&mut self, key: u32) {
+        let tap = self.conns.get(key as usize).and_then(|c| c.tap.as_ref());
+        if tap.is_some_and(|t| t.waited && !t.waits()) {
+            self.pump(key, Side::Client);
+        }
+    }
+
+    /// Hands the log lines of this turn over.
+    pub(super) fn send_log_lines(&mut self) {
+        for station in std::mem::take(&mut self.log_waiting) {
+            let Some(station) = self.stations.get_mut(station as usize) else { continue };
+            if let Some(batch) = station.log.as_mut() {
+                self.logs.lines(LogId(station.service.id), batch.take());
+            }
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Events of connections, and what the engine and the relay machine make of them.
+
+use std::os::fd::AsFd;
+
+use pen_core::relay::{Act, Outcome, Side};
+use rustix::event::epoll;
+use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
+use rustix::net::sockopt::set_socket_oobinline;
+use rustix::net::{Shutdown, shutdown};
+
+use super::conn::{Conn, Phase};
+use super::ending::Manner;
+use super::{WATCHED, Worker, token};
+use crate::engine::Pumped;
+use pen_core::reasons::CloseReason;
+
+impl Worker {
+    /// A socket of a connection reported something.
+    pub(super) fn on_event(&mut self, key: u32, side: Side, flags: EventFlags) {
+        let Some(conn) = self.conns.get_mut(key as usize) else { return };
+        // HUP alone is the end of both streams: of a Unix client that has closed, for one. What it
+        // sent before counts.
+        let broken = flags.contains(EventFlags::ERR);
+        match (conn.phase, side) {
+            (Phase::Gone, _) => {}
+            (Phase::Flushing { side: left, reason, .. }, side) => {
+                if broken && side == left {
+                    self.finish(key, Manner::Reset, reason);
+                }
+            }
+            (_, Side::Server) if conn.is_idler() => self.on_idler_event(key, flags),
+            (Phase::Peeking | Phase::Dummy | Phase::Connecting, Side::Client) if broken => {
+                self.finish(key, Manner::Reset, CloseReason::ClientGone);
+            }
+            (Phase::Peeking, Side::Client) => {
+                note_readable(conn, side, flags);
+                self.begin(key);
+            }
+            (Phase::Dummy, Side::Client) => self.answer_dummy(key),
+            (Phase::Connecting, Side::Client) => note_readable(conn, side, flags),
+            (Phase::Connecting, Side::Server) => self.on_connect_event(key, flags),
+            (Phase::Open, side) => self.traffic(key, side, flags),
+            (Phase::Peeking | Phase::Dummy, Side::Server) => {}
+        }
+    }
+
+    /// An open connection: moves what can be moved.
+    pub(super) fn traffic(&mut self, key: u32, side: Side, flags: EventFlags) {
+        let Some(conn) = self.conns.get_mut(key as usize) else { return };
+        note_readable(conn, side, flags);
+        self.touch(key);
+        if flags.intersects(!EventFlags::OUT) {
+            self.pump(key, side);
+        }
+        if flags.intersects(EventFlags::OUT | EventFlags::ERR | EventFlags::HUP) {
+            self.pump(key, side.other());
+        }
+        if flags.contains(EventFlags::ERR) {
+            // It is dead, whether or not anybody has a byte for it. No other event will say so.
+            self.act(key, side.other(), Outcome::SinkReset);
+        }
+    }
+
+    /// Notes activity. The list of open connections is kept in order to the second, so a busy
+    /// connection moves in it once a second at most.
+    fn touch(&mut self, key: u32) {
+        let now = self.now;
+        let Some(conn) = self.conns.get_mut(key as usize) else { return };
+        conn.active = now;
+        if conn.links.since.0 / 1000 == now.0 / 1000 || conn.relay.half_closed() {
+            return;
+        }
+        let Some(station) = self.stations.get_mut(conn.station as usize) else { return };
+        station.open.remove(&mut self.conns, key);
+        station.open.append(&mut self.conns, key, now);
+    }
+
+    /// Moves the stream that comes from `source` as far as it goes.
+    pub(super) fn pump(&mut self, key: u32, source: Side) {
+        let Some(conn) = self.conns.get_mut(key as usize) else { return };
+        if conn.phase != Phase::Open || !conn.relay.flows(source) {
+            return;
+        }
+        let pumped = self.pump_flow(key, source);
+        if source == Side::Server {
+            self.after_reply(key);
+        }
+        match pumped {
+            Pumped::Drained | Pumped::Paused => {}
+            Pumped::Blocked => self.arm_out(key, source.other()),
+            Pumped::More => self.queue_again(key),
+            Pumped::Over(outcome) => self.act(key, source, outcome),
+            Pumped::Refused(reason) => self.finish(key, Manner::Reset, reason),
+        }
+    }
+
+    fn pump_flow(&mut self, key: u32, source: Side) -> Pumped {
+        let Some(conn) = self.conns.get_mut(key as usize) else { return Pumped::Drained };
+        let station = conn.station;
+        if conn.tap.is_some() || self.wants_tap(station) {
+            return self.pump_tapped(key, source);
+        }
+        let Some(conn) = self.conns.get_mut(key as usize) else { return Pumped::Drained };
+        let Conn { down, up, from_client, from_server, .. } = conn;
+        let (Some(down), Some(up)) = (down.as_ref(), up.as_ref()) else { return Pumped::Drained };
+        let scratch = &mut self.scratch;
+        match source {
+            Side::Client => from_client.pump(down.as_fd(), up.as_fd(), scratch, None),
+            Side::Server => from_server.pump(up.as_fd(), down.as_fd(), scratch, None),
+        }
+    }
+
+    fn arm_out(&mut self, key: u32, sink: Side) {
+        if sink == Side::Server {
+            // Registered for it since the connect.
+            return;
+        }
+        let Some(conn) = self.conns.get_mut(key as usize).filter(|c| !c.out_armed) else { return };
+        let Some(down) = conn.down.as_ref() else { return };
+        conn.out_armed = true;
+        let flags = WATCHED | EventFlags::OUT;
+        if epoll::modify(&self.epoll, down, token(key, sink), flags).is_err() {
+            self.out_of_resources(key);
+        }
+    }
+
+    fn queue_again(&mut self, key: u32) {
+        if let Some(conn) = self.conns.get_mut(key as usize).filter(|c| !c.again) {
+            conn.again = true;
+            self.again.push(key);
+        }
+    }
+
+    /// A direction is over: what the relay machine says.
+    fn act(&mut self, key: u32, source: Side, outcome: Outcome) {
+        let Some(conn) = self.conns.get_mut(key as usize) else { return };
+        if conn.phase != Phase::Open {
+            return;
+        }
+        let Some(service) = self.stations.get(conn.station as usize).map(|s| &s.service) else {
+            return;
+        };
+        let fast = service.live.load().config.tcp_fastclose;
+        match conn.relay.came_to(source, outcome, fast) {
+            Act::Nothing => {}
+            Act::ShutdownWrite(side) => self.pass_end_on(key, side),
+            Act::Close(reason) => self.finish(key, Manner::Close, reason),
+            Act::CloseFlushed(reason) => {
+                // What the other side has sent so far is still delivered.
+                conn.flow(source.other()).source_ready(false);
+                self.pump(key, source.other());
+                self.close_flushed(key, reason);
+            }
+            Act::Reset(side, reason) => self.reset_flushed(key, side, reason),
+        }
+        self.leave_idle_list(key);
+        if outcome == Outcome::SinkReset {
+            // The dead side may have sent something before it died.
+            if let Some(conn) = self.conns.get_mut(key as usize) {
+                if let Some(tap) = conn.tap.as_mut().filter(|_| source == Side::Server) {
+                    tap.no_more_replies();
+                }
+                let flow = conn.flow(source.other());
+                flow.read_to_the_last();
+                flow.source_ready(false);
+            }
+            self.pump(key, source.other());
+        }
+    }
+
+    fn pass_end_on(&mut self, key: u32, side: Side) {
+        let Some(socket) = self.conns.get(key as usize).and_then(|c| c.socket(side)) else {
+            return;
+        };
+        match shutdown(socket, Shutdown::Write) {
+            // Not connected: it was reset a moment ago, and an event will say so.
+            Ok(()) | Err(Errno::NOTCONN) => {}
+            Err(_) => self.finish(key, Manner::Reset, CloseReason::OutOfResources),
+        }
+    }
+
+    /// Half-closed connections are exempt from the idle timeout.
+    fn leave_idle_list(&mut self, key: u32) {
+        let Some(conn) = self.conns.get(key as usize) else { return };
+        if conn.phase != Phase::Open || !conn.relay.half_closed() {
+            return;
+        }
+        if let Some(station) = self.stations.get_mut(conn.station as usize) {
+            station.open.remove(&mut self.conns, key);
+        }
+    }
+}
+
+fn note_readable(conn: &mut Conn, side: Side, flags: EventFlags) {
+    if flags.contains(EventFlags::PRI)
+        && let Some(socket) = conn.socket(side)
+    {
+        // Urgent bytes are passed on in their place in the stream. Where that cannot be set, they
+        // are lost, as the classic loses them.
+        let _ = set_socket_oobinline(socket, true);
+    }
+    if flags.intersects(EventFlags::ERR | EventFlags::PRI) {
+        conn.flow(side).read_to_the_last();
+    }
+    let readable = EventFlags::IN | EventFlags::RDHUP | EventFlags::ERR | EventFlags::HUP;
+    if flags.intersects(readable | EventFlags::PRI) {
+        conn.flow(side).source_ready(flags.contains(EventFlags::RDHUP));
+    }
+}
