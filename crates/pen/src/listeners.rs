@@ -1,0 +1,244 @@
+//! The listening sockets of all services: which are kept, which are opened, which are let go.
+//!
+//! A [`Gate`] is one listening address: with TCP one socket per worker (SO_REUSEPORT), with Unix
+//! one socket that all workers share. [`Keeper::plan`] opens what a configuration lacks and fails
+//! without touching what is there. Deliberately not here: handing doors to workers (`publish`).
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use pen_core::addr::{Listen, Place};
+use pen_core::config::{Config, ServiceConfig};
+use pen_core::limits;
+use pen_sys::sockets;
+use rustix::net::listen;
+
+use crate::shared::Door;
+
+/// One listening address with its sockets.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    /// The address.
+    pub place: Place,
+    /// An IPv6 socket that leaves IPv4 clients to another gate.
+    v6only: bool,
+    /// One per worker, in their order.
+    pub doors: Vec<Door>,
+}
+
+/// Gates by service.
+pub type Gates = BTreeMap<String, Vec<Gate>>;
+
+/// Opens gates and remembers which sockets of this process may still be open.
+#[derive(Debug)]
+pub struct Keeper {
+    workers: usize,
+    next_door: u64,
+    leaving: Vec<(Place, Weak<OwnedFd>)>,
+}
+
+impl Keeper {
+    /// For `workers` workers.
+    #[must_use]
+    pub fn new(workers: usize) -> Self {
+        Self { workers, next_door: 1, leaving: Vec::new() }
+    }
+
+    /// The gates of `config`, those of `old` re-used where service and address are the same.
+    ///
+    /// # Errors
+    /// A sentence for the operator about the first address that cannot be had; whatever was opened
+    /// is closed again.
+    pub fn plan(&mut self, old: &Gates, config: &Config) -> Result<Gates, String> {
+        self.leaving.retain(|(_, socket)| socket.strong_count() > 0);
+        if let Some(twice) = listed_twice(config) {
+            return Err(twice);
+        }
+        let mut planned = Gates::new();
+        let mut opened: Vec<Place> = Vec::new();
+        for service in &config.services {
+            let mut gates = Vec::with_capacity(service.listen.len());
+            for listen in &service.listen {
+                let place = &listen.place;
+                let v6only = leaves_ipv4(place, config);
+                let kept = old
+                    .get(&service.name)
+                    .and_then(|g| g.iter().find(|g| g.place == *place && g.v6only == v6only));
+                gates.push(match kept {
+                    Some(gate) => gate.clone(),
+                    None => self
+                        .open(listen, v6only, service.backlog, old, &opened)
+                        .map_err(|e| format!("cannot listen on {}: {e}", listen.text))?,
+                });
+                opened.push(place.clone());
+            }
+            planned.insert(service.name.clone(), gates);
+        }
+        Ok(planned)
+    }
+
+    /// Notes which gates of `old` are not part of `new`: workers close them in their own time.
+    pub fn let_go(&mut self, old: &Gates, new: &Gates) {
+        for gate in old.values().flatten() {
+            let kept = new.values().flatten().any(|g| same_doors(g, gate));
+            if !kept {
+                let sockets = gate.doors.iter().map(|d| Arc::downgrade(&d.socket));
+                self.leaving.extend(sockets.map(|s| (gate.place.clone(), s)));
+            }
+        }
+    }
+
+    /// Waits until the workers have closed what was let go, so that whoever asked for a change can
+    /// rely on it; not longer than [`limits::LISTENER_CLOSE_MS`], because a worker may be busy.
+    pub fn wait_until_closed(&mut self) {
+        let patience = Instant::now() + Duration::from_millis(limits::LISTENER_CLOSE_MS);
+        loop {
+            self.leaving.retain(|(_, socket)| socket.strong_count() > 0);
+            if self.leaving.is_empty() || Instant::now() >= patience {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn open(
+        &mut self,
+        listen: &Listen,
+        v6only: bool,
+        backlog: u32,
+        old: &Gates,
+        opened: &[Place],
+    ) -> io::Result<Gate> {
+        let (sockets, shared) = match &listen.place {
+            Place::Tcp(address) => {
+                let leaving = self.leaving.iter().map(|(place, _)| place);
+                let old = old.values().flatten().map(|g| &g.place);
+                let ours = leaving.chain(old).chain(opened).any(|p| overlap(p, *address));
+                (self.open_tcp(*address, v6only, backlog, ours)?, false)
+            }
+            Place::Unix(path) => {
+                let socket = match self.ours(&listen.place, old) {
+                    Some(socket) => socket.try_clone()?,
+                    None => sockets::unix_bind(path, backlog, None)?,
+                };
+                let socket = Arc::new(socket);
+                ((0..self.workers).map(|_| Arc::clone(&socket)).collect(), true)
+            }
+        };
+        let mut doors = Vec::with_capacity(self.workers);
+        for socket in sockets {
+            doors.push(Door { id: self.next_door, socket, shared });
+            if !shared {
+                self.next_door += 1;
+            }
+        }
+        self.next_door += u64::from(shared);
+        Ok(Gate { place: listen.place.clone(), v6only, doors })
+    }
+
+    /// A socket per worker. Unless this process listens there itself, the address must be free:
+    /// SO_REUSEPORT alone would let a second copy join by accident.
+    fn open_tcp(
+        &self,
+        mut address: SocketAddr,
+        v6only: bool,
+        backlog: u32,
+        ours: bool,
+    ) -> io::Result<Vec<Arc<OwnedFd>>> {
+        if !ours {
+            sockets::tcp_probe(address, v6only)?;
+        }
+        let mut sockets = Vec::with_capacity(self.workers);
+        for _ in 0..self.workers {
+            let socket = sockets::tcp_bind(address, backlog, v6only)?;
+            // With port 0 the first socket finds a port that the others must join.
+            address = sockets::local_address(&socket)?;
+            sockets.push(Arc::new(socket));
+        }
+        Ok(sockets)
+    }
+
+    /// The socket of this process at a path that moves from one service to another, or that is
+    /// listened on again before the workers have let it go.
+    fn ours(&self, place: &Place, old: &Gates) -> Option<Arc<OwnedFd>> {
+        let old = old.values().flatten().filter(|g| g.place == *place);
+        let old = old.flat_map(|g| &g.doors).map(|d| Arc::clone(&d.socket)).next();
+        old.or_else(|| {
+            self.leaving.iter().filter(|(p, _)| p == place).find_map(|(_, weak)| weak.upgrade())
+        })
+    }
+}
+
+/// A sentence about the first address that `config` has twice.
+#[must_use]
+pub fn listed_twice(config: &Config) -> Option<String> {
+    let mut owners: HashMap<&Place, &str> = HashMap::new();
+    for service in &config.services {
+        for listen in &service.listen {
+            let Some(owner) = owners.insert(&listen.place, &service.name) else { continue };
+            let text = &listen.text;
+            return Some(if owner == service.name {
+                format!("cannot listen on {text}: service {owner} lists it twice")
+            } else {
+                format!(
+                    "cannot listen on {text}: it is listed twice, by services {owner} and {}",
+                    service.name
+                )
+            });
+        }
+    }
+    None
+}
+
+/// Whether two gates are the same sockets.
+#[must_use]
+pub fn same_doors(a: &Gate, b: &Gate) -> bool {
+    a.doors.len() == b.doors.len() && a.doors.iter().zip(&b.doors).all(|(a, b)| a.id == b.id)
+}
+
+/// Descriptors that the gates take.
+#[must_use]
+pub fn descriptors(gates: &Gates) -> usize {
+    let of = |gate: &Gate| if gate.doors.iter().any(|d| d.shared) { 1 } else { gate.doors.len() };
+    gates.values().flatten().map(of).sum()
+}
+
+/// Gives listening sockets the options that accepted ones inherit, and the length of their queue.
+/// A socket that refuses an option still serves.
+pub fn tune(gates: &[Gate], service: &ServiceConfig) {
+    let backlog = i32::try_from(service.backlog).unwrap_or(i32::MAX);
+    for door in gates.iter().flat_map(|g| &g.doors) {
+        let socket = &*door.socket;
+        if !door.shared {
+            let _ = sockets::set_nodelay(socket, service.tcp_nodelay);
+            let _ = sockets::set_keepalive(socket, service.keepalive);
+        }
+        let _ = listen(socket, backlog);
+    }
+}
+
+/// `[::]` takes IPv4 clients too, unless another gate is there for them.
+fn leaves_ipv4(place: &Place, config: &Config) -> bool {
+    let Place::Tcp(SocketAddr::V6(address)) = place else { return false };
+    address.ip().is_unspecified()
+        && config.services.iter().flat_map(|s| &s.listen).any(|other| match other.place {
+            Place::Tcp(SocketAddr::V4(v4)) => {
+                v4.ip().is_unspecified() && v4.port() == address.port()
+            }
+            _ => false,
+        })
+}
+
+/// Whether a listener at `place` makes `address` look taken.
+fn overlap(place: &Place, address: SocketAddr) -> bool {
+    let Place::Tcp(place) = place else { return false };
+    let (a, b): (IpAddr, IpAddr) = (place.ip(), address.ip());
+    place.port() == address.port() && (a == b || a.is_unspecified() || b.is_unspecified())
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

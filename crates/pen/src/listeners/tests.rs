@@ -1,0 +1,121 @@
+//! Listeners: what is kept, what is refused, what both families share.
+
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::*;
+
+fn config(addresses: &[&str]) -> Config {
+    let mut config = Config::default();
+    config.services[0].listen = addresses.iter().map(|a| listen(a)).collect();
+    config
+}
+
+fn listen(address: &str) -> Listen {
+    let place = match address.parse() {
+        Ok(tcp) => Place::Tcp(tcp),
+        Err(_) => Place::Unix(address.into()),
+    };
+    Listen { text: address.to_owned(), place }
+}
+
+/// A port that was free on all addresses a moment ago, from below those that the kernel gives to
+/// clients: between here and its use nobody gets it by chance. Never the same one twice.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let n = std::process::id().wrapping_mul(37) + NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 10_000 + u16::try_from(n % 20_000).unwrap();
+        if TcpListener::bind(("0.0.0.0", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+fn ids(gates: &Gates) -> Vec<u64> {
+    gates.values().flatten().flat_map(|g| &g.doors).map(|d| d.id).collect()
+}
+
+#[test]
+fn unchanged_addresses_keep_their_sockets() {
+    let (a, b) = (format!("127.0.0.1:{}", free_port()), format!("127.0.0.1:{}", free_port()));
+    let mut keeper = Keeper::new(2);
+    let first = keeper.plan(&Gates::new(), &config(&[&a])).unwrap();
+    assert_eq!(ids(&first), [1, 2]);
+    assert_eq!(descriptors(&first), 2);
+    let second = keeper.plan(&first, &config(&[&b, &a])).unwrap();
+    assert_eq!(ids(&second), [3, 4, 1, 2]);
+    keeper.let_go(&first, &second);
+    assert!(keeper.leaving.is_empty());
+    let third = keeper.plan(&second, &config(&[&b])).unwrap();
+    keeper.let_go(&second, &third);
+    assert_eq!(keeper.leaving.len(), 2);
+    drop((first, second));
+    keeper.wait_until_closed();
+    assert!(keeper.leaving.is_empty());
+    assert!(TcpStream::connect(&a).is_err());
+    assert!(TcpStream::connect(&b).is_ok());
+}
+
+#[test]
+fn an_address_in_use_is_an_error_and_ours_is_not() {
+    let port = free_port();
+    let (one, all) = (format!("127.0.0.1:{port}"), format!("0.0.0.0:{port}"));
+    let mut keeper = Keeper::new(2);
+    let gates = keeper.plan(&Gates::new(), &config(&[&one])).unwrap();
+    for address in [&one, &all] {
+        let mut stranger = Keeper::new(2);
+        let error = stranger.plan(&Gates::new(), &config(&[address])).unwrap_err();
+        assert!(error.contains(address) && error.to_lowercase().contains("in use"), "{error}");
+    }
+    let both = keeper.plan(&gates, &config(&[&one, &all])).unwrap();
+    assert_eq!(both.values().flatten().count(), 2);
+    let error = keeper.plan(&gates, &config(&[&one, &one])).unwrap_err();
+    assert!(error.contains("twice"), "{error}");
+}
+
+#[test]
+fn leaving_and_coming_back_is_no_conflict() {
+    let address = format!("127.0.0.1:{}", free_port());
+    let mut keeper = Keeper::new(1);
+    let gates = keeper.plan(&Gates::new(), &config(&[&address])).unwrap();
+    keeper.let_go(&gates, &Gates::new());
+    // A worker still holds the old socket.
+    let again = keeper.plan(&Gates::new(), &config(&[&address])).unwrap();
+    assert_ne!(ids(&gates), ids(&again));
+}
+
+#[test]
+fn a_service_can_take_over_an_address() {
+    let dir = std::env::temp_dir().join(format!("pen-listeners-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let path = dir.join("s").to_str().unwrap().to_owned();
+    let tcp = format!("127.0.0.1:{}", free_port());
+    let mut keeper = Keeper::new(2);
+    let before = config(&[&path, &tcp]);
+    let gates = keeper.plan(&Gates::new(), &before).unwrap();
+    assert_eq!(descriptors(&gates), 3);
+    let mut after = before.clone();
+    let moved = std::mem::take(&mut after.services[0].listen);
+    after.services.push(ServiceConfig { listen: moved, ..ServiceConfig::new("other") });
+    let gates = keeper.plan(&gates, &after).unwrap();
+    assert_eq!(gates.get("other").map(Vec::len), Some(2));
+    assert!(std::os::unix::net::UnixStream::connect(&path).is_ok());
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn all_ipv6_addresses_leave_ipv4_to_its_own_listener() {
+    let port = free_port();
+    let (v4, v6) = (format!("0.0.0.0:{port}"), format!("[::]:{port}"));
+    let both = config(&[&v4, &v6]);
+    let alone = config(&[&v6]);
+    let place = &alone.services[0].listen[0].place;
+    assert!(leaves_ipv4(place, &both));
+    assert!(!leaves_ipv4(place, &alone));
+    assert!(!leaves_ipv4(&both.services[0].listen[0].place, &both));
+    let other_port = config(&["0.0.0.0:1", &v6]);
+    assert!(!leaves_ipv4(place, &other_port));
+    let mut keeper = Keeper::new(1);
+    assert_eq!(keeper.plan(&Gates::new(), &both).unwrap().values().flatten().count(), 2);
+}
