@@ -1,0 +1,161 @@
+//! The control socket and who may come in.
+//!
+//! A Unix socket is made with mode 0600 and lets in root and Pen's own user. Over TCP the access
+//! list of `control_acl` decides; an empty one lets in loopback only.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use pen_core::acl::{AccessList, Countries};
+use pen_core::addr::{ClientAddr, Place};
+use pen_core::config::Config;
+use pen_core::limits;
+use pen_sys::sockets::{self, Accepted, Peer};
+
+/// Only the owner may connect.
+const MODE: u32 = 0o600;
+
+/// The listening control socket.
+#[derive(Debug)]
+pub struct ControlDoor {
+    socket: OwnedFd,
+    tcp: bool,
+}
+
+/// What a knock brought.
+#[derive(Debug)]
+pub enum Visitor {
+    /// Somebody who may talk, with a name for the log.
+    Welcome(OwnedFd, String),
+    /// Somebody who may not; closed without a word.
+    Refused(String),
+    /// Nobody is there any more.
+    Nobody,
+    /// Descriptors or memory ran out; the visitor still waits.
+    Shortage(io::Error),
+}
+
+impl ControlDoor {
+    /// Opens the control socket at `place`.
+    ///
+    /// # Errors
+    /// The address is in use or cannot be had.
+    pub fn open(place: &Place) -> io::Result<Self> {
+        match place {
+            Place::Tcp(address) => {
+                sockets::tcp_probe(*address, false)?;
+                Ok(Self {
+                    socket: sockets::tcp_bind(*address, limits::CONTROL_BACKLOG, false)?,
+                    tcp: true,
+                })
+            }
+            Place::Unix(path) => Ok(Self {
+                socket: sockets::unix_bind(path, limits::CONTROL_BACKLOG, Some(MODE))?,
+                tcp: false,
+            }),
+        }
+    }
+
+    /// What the operator should know about who is let in.
+    #[must_use]
+    pub fn caution(&self, config: &Config) -> Option<String> {
+        let empty = access_list(config).is_none_or(|l| l.entries.is_empty());
+        (self.tcp && empty).then(|| {
+            let list = config.process.control_acl.list;
+            format!("control: access list {list} is empty: only loopback addresses are let in")
+        })
+    }
+
+    /// Lets the next client in, or not.
+    #[must_use]
+    pub fn admit(&self, config: &Config, countries: Option<&dyn Countries>) -> Visitor {
+        let (socket, peer) = match sockets::accept(&self.socket) {
+            Accepted::Client(socket, peer) => (socket, peer),
+            Accepted::Nobody | Accepted::Gone => return Visitor::Nobody,
+            Accepted::Shortage(e) | Accepted::Broken(e) => return Visitor::Shortage(e),
+        };
+        match peer {
+            Peer::Ip(address) => {
+                let ip = address.ip().to_canonical();
+                if permits(config, countries, ip) {
+                    Visitor::Welcome(socket, ip.to_string())
+                } else {
+                    Visitor::Refused(ip.to_string())
+                }
+            }
+            Peer::Unix => {
+                let ours = rustix::process::geteuid().as_raw();
+                match sockets::peer_uid(&socket) {
+                    Ok(uid) if uid == 0 || uid == ours => {
+                        Visitor::Welcome(socket, format!("uid {uid}"))
+                    }
+                    Ok(uid) => Visitor::Refused(format!("uid {uid}")),
+                    Err(e) => Visitor::Refused(format!("an unknown user ({e})")),
+                }
+            }
+        }
+    }
+}
+
+impl AsFd for ControlDoor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn permits(config: &Config, countries: Option<&dyn Countries>, ip: IpAddr) -> bool {
+    match access_list(config) {
+        Some(list) if !list.entries.is_empty() => {
+            list.permits(ClientAddr::from_ip(ip), |ip| countries?.country(ip))
+        }
+        _ => ip.is_loopback(),
+    }
+}
+
+fn access_list(config: &Config) -> Option<&AccessList> {
+    let chosen = &config.process.control_acl;
+    config.service(&chosen.service)?.acls.get(usize::from(chosen.list))
+}
+
+#[cfg(test)]
+mod tests {
+    use pen_core::acl::{Entry, Verdict, Whom};
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Sweden;
+
+    impl Countries for Sweden {
+        fn country(&self, ip: IpAddr) -> Option<[u8; 2]> {
+            ip.to_string().starts_with("192.0.2.").then_some(*b"SE")
+        }
+    }
+
+    #[test]
+    fn countries_may_control_if_they_are_known() {
+        let mut config = Config::default();
+        let whom = Whom::country("SE").unwrap();
+        config.services[0].acls[0].entries = vec![Entry { verdict: Verdict::Permit, whom }];
+        for (ip, expected) in [("192.0.2.1", true), ("127.0.0.1", false)] {
+            let ip = ip.parse().unwrap();
+            assert_eq!(permits(&config, Some(&Sweden), ip), expected);
+            assert!(!permits(&config, None, ip));
+        }
+    }
+
+    #[test]
+    fn an_empty_list_lets_in_loopback_only() {
+        let mut config = Config::default();
+        let rows = [("127.0.0.1", true), ("127.9.9.9", true), ("::1", true), ("192.0.2.1", false)];
+        for list in [0, 9, 77] {
+            config.process.control_acl.list = list;
+            for (ip, expected) in rows {
+                assert_eq!(permits(&config, None, ip.parse().unwrap()), expected, "{ip}");
+            }
+        }
+        config.process.control_acl.service = "gone".to_owned();
+        assert!(!permits(&config, None, "192.0.2.1".parse().unwrap()));
+    }
+}

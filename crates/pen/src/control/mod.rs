@@ -1,0 +1,220 @@
+//! The control thread: sessions, signals, and every change of settings.
+//!
+//! One loop owns everything that changes; it never carries traffic and waits for workers only as
+//! long as `limits` says. What needs host names is set aside while the resolver works and taken up
+//! again by its answer, so that nobody else waits for a name. Deliberately not here: the start of
+//! the process (`boot`), and what single commands do (`perform`).
+
+pub mod door;
+mod guests;
+mod line;
+pub mod perform;
+pub mod reports;
+mod session;
+mod signals;
+mod tasks;
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+use pen_core::limits;
+use pen_core::moment::Moment;
+use pen_sys::notify::Notify;
+use pen_sys::services::Services;
+use pen_sys::signals::Signals;
+use rustix::buffer::spare_capacity;
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use slab::Slab;
+
+use door::ControlDoor;
+use perform::Origin;
+use session::Session;
+use tasks::{Inbox, Task};
+
+use crate::clock;
+use crate::logs::Level;
+use crate::publish::Running;
+use crate::reload::Reloads;
+use crate::resolve::Resolver;
+
+const DOOR: u64 = 0;
+const SIGNALS: u64 = 1;
+const NAMES: u64 = 2;
+/// Sessions come after the fixed tokens.
+const SESSIONS: u64 = 3;
+
+/// What the control thread starts with.
+pub struct Control {
+    /// What runs.
+    pub running: Running,
+    /// How the process was started.
+    pub origin: Origin,
+    /// The control socket, if there is one.
+    pub door: Option<ControlDoor>,
+    /// The signals, blocked everywhere.
+    pub signals: Signals,
+    /// Ports by name.
+    pub services: Arc<Services>,
+    /// The service manager.
+    pub notify: Notify,
+}
+
+/// Why the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitReason {
+    /// A signal, with connections cut.
+    Signal,
+    /// A signal, after the last connection.
+    Drained,
+    /// The command `exit`.
+    Command,
+    /// The kernel refused what the control thread needs.
+    Failed,
+}
+
+/// Serves until the process is to end. The workers are left to the caller.
+pub fn run(control: Control) -> ExitReason {
+    let logs = control.running.logs.clone();
+    let served = Desk::new(control).and_then(|mut desk| {
+        let reason = desk.serve();
+        desk.notify.stopping();
+        desk.running.close_doors();
+        reason
+    });
+    served.unwrap_or_else(|e| {
+        logs.say(Level::Always, || format!("the control thread cannot go on: {e}"));
+        ExitReason::Failed
+    })
+}
+
+/// How the process is ending, if it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    No,
+    Draining { until: Option<Moment> },
+    Now(ExitReason),
+}
+
+struct Desk {
+    running: Running,
+    origin: Origin,
+    door: Option<ControlDoor>,
+    signals: Signals,
+    resolver: Resolver,
+    services: Arc<Services>,
+    notify: Notify,
+    epoll: OwnedFd,
+    inbox: Inbox,
+    sessions: Slab<Session>,
+    /// Set aside until their names are resolved.
+    tasks: HashMap<u64, Task>,
+    next_task: u64,
+    reloads: Reloads,
+    ending: Ending,
+    /// Nobody is let in before this, because descriptors ran out.
+    door_opens: Option<Moment>,
+    door_armed: bool,
+}
+
+impl Desk {
+    fn new(control: Control) -> io::Result<Self> {
+        let Control { running, origin, door, signals, services, notify } = control;
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        let inbox = Inbox::new()?;
+        if let Some(door) = &door {
+            if let Some(caution) = door.caution(&running.config) {
+                running.logs.say(Level::Always, || caution);
+            }
+            epoll::add(&epoll, door, EventData::new_u64(DOOR), EventFlags::IN)?;
+        }
+        epoll::add(&epoll, &signals, EventData::new_u64(SIGNALS), EventFlags::IN)?;
+        epoll::add(&epoll, inbox.bell(), EventData::new_u64(NAMES), EventFlags::IN)?;
+        Ok(Self {
+            door_armed: door.is_some(),
+            running,
+            origin,
+            door,
+            signals,
+            resolver: Resolver::start()?,
+            services,
+            notify,
+            epoll,
+            inbox,
+            sessions: Slab::new(),
+            tasks: HashMap::new(),
+            next_task: 0,
+            reloads: Reloads::default(),
+            ending: Ending::No,
+            door_opens: None,
+        })
+    }
+
+    fn serve(&mut self) -> io::Result<ExitReason> {
+        let mut events = Vec::with_capacity(limits::CONTROL_SESSIONS_MAX + 3);
+        loop {
+            if let Ending::Now(reason) = self.ending {
+                return Ok(reason);
+            }
+            events.clear();
+            let timeout = self.timeout(clock::now());
+            match epoll::wait(&self.epoll, spare_capacity(&mut events), timeout.as_ref()) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(e) => return Err(e.into()),
+            }
+            for event in &events {
+                match event.data.u64() {
+                    DOOR => self.admit(),
+                    SIGNALS => self.take_signals()?,
+                    NAMES => self.take_answers(),
+                    token => self.advance(token - SESSIONS),
+                }
+            }
+            self.keep_time(clock::now());
+        }
+    }
+
+    /// How long nothing can become due.
+    fn timeout(&self, now: Moment) -> Option<Timespec> {
+        let sessions = self.sessions.iter().filter_map(|(_, s)| s.deadline());
+        let draining = match self.ending {
+            Ending::Draining { .. } => Some(now.plus_ms(limits::DRAIN_LOOK_MS)),
+            _ => None,
+        };
+        let due = sessions.chain(draining).chain(self.door_opens).min()?;
+        let ms = due.since_ms(now);
+        Some(Timespec {
+            tv_sec: i64::try_from(ms / 1000).unwrap_or(i64::MAX),
+            tv_nsec: i64::try_from(ms % 1000).unwrap_or(0) * 1_000_000,
+        })
+    }
+
+    fn keep_time(&mut self, now: Moment) {
+        let late: Vec<usize> = self
+            .sessions
+            .iter()
+            .filter(|(_, s)| s.deadline().is_some_and(|d| d <= now))
+            .map(|(key, _)| key)
+            .collect();
+        for key in late {
+            self.drop_session(key, "it said or took nothing in time");
+        }
+        if self.door_opens.is_some_and(|at| at <= now) {
+            self.door_opens = None;
+        }
+        self.arm_door();
+        if let Ending::Draining { until } = self.ending
+            && (self.running.connections() == 0 || until.is_some_and(|u| u <= now))
+        {
+            let all_gone = self.running.connections() == 0;
+            self.ending =
+                Ending::Now(if all_gone { ExitReason::Drained } else { ExitReason::Signal });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

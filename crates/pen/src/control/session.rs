@@ -1,0 +1,224 @@
+//! One control session: a line in, a reply out, then the end.
+//!
+//! Nothing here waits: each call does what the socket allows at the moment. Deliberately not here:
+//! who may connect (`door`), what a line does (`perform`).
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use pen_core::limits;
+use pen_core::moment::Moment;
+use pen_sys::sockets;
+use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+
+use super::line::{Fed, LineBuffer};
+
+/// Bytes taken at once; a client that sends more than a line is read no further.
+const PIECE: usize = 4_096;
+
+/// A client of the control socket.
+#[derive(Debug)]
+pub struct Session {
+    socket: OwnedFd,
+    /// Who it is, for the log.
+    pub who: String,
+    phase: Phase,
+    moved: Moment,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Reading(LineBuffer),
+    Waiting,
+    Writing { reply: Vec<u8>, written: usize },
+}
+
+/// What became of an attempt to go on.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The other side must act first.
+    Wait,
+    /// Its line is complete.
+    Line(String),
+    /// The session is over.
+    Over,
+}
+
+impl Session {
+    /// A client that just connected.
+    #[must_use]
+    pub fn new(socket: OwnedFd, who: String, now: Moment) -> Self {
+        Self { socket, who, phase: Phase::Reading(LineBuffer::default()), moved: now }
+    }
+
+    /// Goes on after an event.
+    pub fn advance(&mut self, now: Moment) -> Step {
+        match self.phase {
+            Phase::Reading(_) => self.read(now),
+            // Events in this phase say that both directions are gone.
+            Phase::Waiting => Step::Over,
+            Phase::Writing { .. } => self.write(now),
+        }
+    }
+
+    /// The reply to the line; what of it the socket takes is written at once.
+    pub fn answer(&mut self, reply: String, now: Moment) -> Step {
+        self.moved = now;
+        self.phase = Phase::Writing { reply: reply.into_bytes(), written: 0 };
+        self.write(now)
+    }
+
+    /// The events that make sense to wait for.
+    #[must_use]
+    pub fn interest(&self) -> EventFlags {
+        match self.phase {
+            Phase::Reading(_) => EventFlags::IN,
+            Phase::Waiting => EventFlags::empty(),
+            Phase::Writing { .. } => EventFlags::OUT,
+        }
+    }
+
+    /// When the session is closed if nothing moves. A session that waits for Pen is never closed
+    /// for that.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Moment> {
+        let waits_for_pen = matches!(self.phase, Phase::Waiting);
+        (!waits_for_pen).then(|| self.moved.plus_s(limits::CONTROL_IDLE_S))
+    }
+
+    /// Since when the client owes the rest of its line, if it does.
+    #[must_use]
+    pub fn silent_since(&self) -> Option<Moment> {
+        matches!(self.phase, Phase::Reading(_)).then_some(self.moved)
+    }
+
+    fn read(&mut self, now: Moment) -> Step {
+        let Phase::Reading(line) = &mut self.phase else { return Step::Wait };
+        let mut piece = [0_u8; PIECE];
+        let fed = match recv(&self.socket, &mut piece[..], RecvFlags::empty()) {
+            Ok((_, 0)) => line.finish(),
+            Ok((_, n)) => line.feed(piece.get(..n).unwrap_or_default()),
+            Err(Errno::AGAIN | Errno::INTR) => return Step::Wait,
+            Err(_) => return Step::Over,
+        };
+        match fed {
+            Fed::More => {
+                self.moved = now;
+                Step::Wait
+            }
+            Fed::Line(line) => {
+                self.moved = now;
+                self.phase = Phase::Waiting;
+                Step::Line(line)
+            }
+            Fed::Bad(why) => self.answer(format!("error: {why}\n"), now),
+        }
+    }
+
+    fn write(&mut self, now: Moment) -> Step {
+        let Phase::Writing { reply, written } = &mut self.phase else { return Step::Wait };
+        while let Some(rest) = reply.get(*written..).filter(|rest| !rest.is_empty()) {
+            match send(&self.socket, rest, SendFlags::NOSIGNAL) {
+                Ok(n) => {
+                    *written += n;
+                    self.moved = now;
+                }
+                Err(Errno::AGAIN) => return Step::Wait,
+                Err(Errno::INTR) => {}
+                Err(_) => return Step::Over,
+            }
+        }
+        self.leave();
+        Step::Over
+    }
+
+    /// Ends our direction and takes what has arrived unread: closing a TCP socket over unread
+    /// bytes would send a reset that can destroy the reply on its way.
+    fn leave(&self) {
+        // A client that has gone already has nothing to hear.
+        let _: io::Result<()> = sockets::shutdown_write(&self.socket);
+        let mut waste = [0_u8; PIECE];
+        for _ in 0..limits::CONTROL_WASTE / PIECE {
+            match recv(&self.socket, &mut waste[..], RecvFlags::empty()) {
+                Ok((_, n)) if n > 0 => {}
+                _ => return,
+            }
+        }
+    }
+}
+
+impl AsFd for Session {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    fn session() -> (UnixStream, Session) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        (theirs, Session::new(ours.into(), "unix".to_owned(), Moment(0)))
+    }
+
+    #[test]
+    fn a_line_in_two_segments_then_the_reply_then_the_end() {
+        let (mut client, mut s) = session();
+        assert_eq!(s.advance(Moment(1)), Step::Wait);
+        client.write_all(b"black").unwrap();
+        assert_eq!(s.advance(Moment(2)), Step::Wait);
+        assert_eq!(s.silent_since(), Some(Moment(2)));
+        client.write_all(b"list 8\nmore\n").unwrap();
+        assert_eq!(s.advance(Moment(3)), Step::Line("blacklist 8".to_owned()));
+        assert_eq!(s.deadline(), None);
+        assert_eq!(s.answer("8\n".to_owned(), Moment(4)), Step::Over);
+        drop(s);
+        let mut reply = String::new();
+        client.read_to_string(&mut reply).unwrap();
+        assert_eq!(reply, "8\n");
+    }
+
+    #[test]
+    fn a_long_reply_waits_for_a_slow_reader() {
+        let (mut client, mut s) = session();
+        client.write_all(b"servers\n").unwrap();
+        assert!(matches!(s.advance(Moment(0)), Step::Line(_)));
+        let long = "x".repeat(4 << 20);
+        let mut step = s.answer(long.clone(), Moment(1));
+        assert_eq!(step, Step::Wait);
+        assert_eq!(s.deadline(), Some(Moment(1).plus_s(limits::CONTROL_IDLE_S)));
+        let mut seen = 0;
+        let mut buffer = vec![0; 1 << 16];
+        while step == Step::Wait {
+            seen += client.read(&mut buffer).unwrap();
+            step = s.advance(Moment(2));
+        }
+        drop(s);
+        while let Ok(n @ 1..) = client.read(&mut buffer) {
+            seen += n;
+        }
+        assert_eq!(seen, long.len());
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_answered() {
+        let (mut client, mut s) = session();
+        client.write_all(&[b'x'; limits::LINE_MAX + 1]).unwrap();
+        let mut step = Step::Wait;
+        while step == Step::Wait {
+            step = s.advance(Moment(0));
+        }
+        assert_eq!(step, Step::Over);
+        drop(s);
+        let mut reply = String::new();
+        client.read_to_string(&mut reply).unwrap();
+        assert_eq!(reply, "error: the line is longer than 4096 bytes\n");
+    }
+}

@@ -1,0 +1,112 @@
+//! What signals do.
+//!
+//! HUP opens the logs anew, reads the file of `-F` again over the current settings, wholly or not at
+//! all, and reads the database of countries again if it has changed. USR1 shows the status. TERM and INT end the process, after draining if
+//! `drain_timeout` says so; QUIT always drains. USR2 is reserved.
+
+use std::io;
+
+use pen_core::report::text;
+use pen_sys::signals::Signal;
+
+use super::{Desk, Ending, ExitReason, reports};
+use crate::clock;
+use crate::logs::Level;
+use crate::shared::Order;
+
+impl Desk {
+    pub(super) fn take_signals(&mut self) -> io::Result<()> {
+        while let Some(signal) = self.signals.take()? {
+            match signal {
+                Signal::Hup => self.reload(),
+                Signal::Usr1 => self.show_status(),
+                Signal::Term | Signal::Int => self.end(self.running.config.process.drain_timeout_s),
+                Signal::Quit => self.drain(self.running.config.process.drain_timeout_s),
+                Signal::Usr2 => self.running.logs.say(Level::Always, || {
+                    "USR2 is reserved for changing the program without loss; nothing is done"
+                        .to_owned()
+                }),
+            }
+        }
+        Ok(())
+    }
+
+    /// TERM: at once, or after waiting for connections; the second one waits no more.
+    fn end(&mut self, drain_s: u32) {
+        if drain_s == 0 || self.ending != Ending::No {
+            self.ending = Ending::Now(ExitReason::Signal);
+        } else {
+            self.drain(drain_s);
+        }
+    }
+
+    /// Accepts nobody any more and waits for the connections there are: at most `seconds`, 0 = as
+    /// long as they last.
+    fn drain(&mut self, seconds: u32) {
+        if self.ending != Ending::No {
+            return;
+        }
+        let until = (seconds != 0).then(|| clock::now().plus_s(seconds));
+        self.ending = Ending::Draining { until };
+        self.notify.stopping();
+        self.running.logs.say(Level::Always, || {
+            format!("draining: {} connections are left", self.running.connections())
+        });
+        self.running.close_doors();
+        self.running.order_all(|| Order::Drain);
+    }
+
+    fn show_status(&self) {
+        for service in &self.running.services {
+            if service.live.load().config.web_stats.is_some() {
+                if let Err(why) = reports::write_page(&self.running, service) {
+                    self.running.warn(why);
+                }
+            } else {
+                let shot = reports::snapshot(&self.running, service, reports::Depth::FULL);
+                self.running.logs.say_lines(Level::Always, || text::report(&shot));
+            }
+        }
+    }
+
+    /// HUP.
+    fn reload(&mut self) {
+        self.notify.reloading();
+        if let Err(why) = self.running.logs.reopen_all() {
+            self.running.warn(why);
+        }
+        match self.origin.file.clone() {
+            None => {
+                self.renew_countries();
+                self.notify.ready("the logs are opened anew");
+            }
+            Some(file) => {
+                if self.reloads.want() {
+                    self.read_again(file);
+                }
+            }
+        }
+    }
+
+    fn renew_countries(&mut self) {
+        match self.running.renew_countries() {
+            Ok(None) => {}
+            Ok(Some(news)) => self.running.logs.say(Level::Always, || news),
+            Err(why) => self.running.warn(why),
+        }
+    }
+
+    /// The file was read and its settings are true, or nothing has changed.
+    pub(super) fn reloaded(&mut self, file: &str, result: Result<(), String>) {
+        self.renew_countries();
+        let text = match result {
+            Ok(()) => format!("{file} was read again"),
+            Err(why) => format!("WARNING: {why}; nothing has changed"),
+        };
+        self.notify.ready(&text);
+        self.running.logs.say(Level::Always, || text);
+        if self.reloads.ended() {
+            self.reload();
+        }
+    }
+}

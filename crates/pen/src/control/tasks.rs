@@ -1,0 +1,170 @@
+//! Changes of settings, some of which wait for host names.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pen_core::limits;
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::fd::OwnedFd;
+
+use super::perform::{self, Performed, Prepared};
+use super::{Desk, Ending, ExitReason};
+use crate::logs::Level;
+use crate::names::KnownNames;
+use crate::resolve::Answers;
+
+/// Who wants settings changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    Session(usize),
+    Reload,
+}
+
+/// A change of settings that may wait for names.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) asker: Asker,
+    /// A line, or the path of a file.
+    pub(super) text: String,
+    pub(super) names: KnownNames,
+    pub(super) rounds: u32,
+}
+
+/// Answers of the resolver, by task, with the bell that tells of them.
+#[derive(Clone, Debug)]
+pub(super) struct Inbox {
+    answers: Arc<Mutex<Vec<(u64, Answers)>>>,
+    bell: Arc<OwnedFd>,
+}
+
+impl Desk {
+    /// Tries a change. If it turns out to need names that are not known yet, it is set aside until
+    /// they are, and tried again from the start.
+    pub(super) fn attempt(&mut self, mut task: Task) {
+        let prepared = self.prepare(&task);
+        if let Ok(Some(prepared)) = &prepared {
+            self.running.survey(&prepared.config, &task.names);
+        }
+        let missing = task.names.take_missing();
+        if missing.is_empty() {
+            return self.finish(&task, prepared);
+        }
+        if task.rounds >= limits::NAME_ROUNDS_MAX {
+            let why = "it asks for other host names each time it is read".to_owned();
+            return self.finish(&task, Err(why));
+        }
+        task.rounds += 1;
+        let number = self.next_task;
+        self.next_task += 1;
+        let inbox = self.inbox.clone();
+        match self.resolver.ask(missing, move |answers| inbox.put(number, answers)) {
+            Ok(()) => {
+                self.tasks.insert(number, task);
+            }
+            Err(why) => self.finish(&task, Err(why)),
+        }
+    }
+
+    fn prepare(&self, task: &Task) -> Result<Option<Prepared>, String> {
+        let config = &self.running.config;
+        match task.asker {
+            Asker::Session(_) => perform::prepare_line(config, &task.text, &task.names),
+            Asker::Reload => perform::prepare_file(config, &task.text, &task.names)
+                .map(Some)
+                .map_err(|f| f.to_string()),
+        }
+    }
+
+    pub(super) fn take_answers(&mut self) {
+        for (number, answers) in self.inbox.take() {
+            let Some(mut task) = self.tasks.remove(&number) else { continue };
+            for (name, answer) in answers {
+                task.names.learn(name, answer);
+            }
+            if task.asker == Asker::Reload {
+                for warning in task.names.fall_back(&self.running.config) {
+                    self.running.warn(warning);
+                }
+            }
+            self.attempt(task);
+        }
+    }
+
+    fn finish(&mut self, task: &Task, prepared: Result<Option<Prepared>, String>) {
+        let result = match prepared {
+            Ok(Some(prepared)) => self.make_true(task, prepared).map_err(|why| match task.asker {
+                Asker::Session(_) => why,
+                Asker::Reload => format!("{}: {why}", task.text),
+            }),
+            Ok(None) => Ok(Performed::default()),
+            Err(why) => Err(why),
+        };
+        let exit = result.as_ref().is_ok_and(|p| p.exit);
+        match task.asker {
+            Asker::Session(key) => {
+                let reply = result.map_or_else(|why| format!("error: {why}\n"), |p| p.reply);
+                self.answer(key, reply);
+            }
+            Asker::Reload => self.reloaded(&task.text, result.map(|_| ())),
+        }
+        if exit {
+            self.ending = Ending::Now(ExitReason::Command);
+        }
+    }
+
+    fn make_true(&mut self, task: &Task, prepared: Prepared) -> Result<Performed, String> {
+        if self.ending != Ending::No && prepared.config != self.running.config {
+            return Err("Pen is about to end; settings are not changed any more".to_owned());
+        }
+        let before = self.running.config.clone();
+        let performed = perform::make_true(&mut self.running, &self.origin, prepared, &task.names)?;
+        if let Asker::Session(key) = task.asker
+            && let Some(session) = self.sessions.get(key)
+        {
+            let level = if perform::moves_traffic(&before, &self.running.config) {
+                Level::Always
+            } else {
+                Level::Debug(1)
+            };
+            let (who, line) = (&session.who, task.text.trim());
+            self.running.logs.say(level, || format!("control: {who}: {line}"));
+        }
+        Ok(performed)
+    }
+
+    /// Starts reading the file again, for `reload`.
+    pub(super) fn read_again(&mut self, file: String) {
+        let names = KnownNames::new(Arc::clone(&self.services));
+        self.attempt(Task { asker: Asker::Reload, text: file, names, rounds: 0 });
+    }
+}
+
+impl Inbox {
+    /// Empty.
+    ///
+    /// # Errors
+    /// No descriptors left.
+    pub(super) fn new() -> io::Result<Self> {
+        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Self { answers: Arc::default(), bell: Arc::new(bell) })
+    }
+
+    /// What rings when answers arrive.
+    pub(super) fn bell(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
+    }
+
+    fn put(&self, task: u64, answers: Answers) {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).push((task, answers));
+        // A full counter means that the bell rings already.
+        let _ = rustix::io::write(&*self.bell, &1_u64.to_ne_bytes());
+    }
+
+    fn take(&self) -> Vec<(u64, Answers)> {
+        let mut count = [0_u8; 8];
+        // Nothing to read means that the bell does not ring; the answers are what counts.
+        let _ = rustix::io::read(self.bell.as_fd(), &mut count);
+        std::mem::take(&mut *self.answers.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
