@@ -1,0 +1,273 @@
+//! From the command line to a running service, step by step, in the order an operator knows.
+//!
+//! Everything that can be wrong with words is found before anything is opened; everything that
+//! needs root is opened before the rights are given up; the parent of a background start returns
+//! only when the service listens.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use pen_core::cli::{self, Launch, Stop};
+use pen_core::config::Config;
+use pen_core::listen_word;
+use pen_sys::notify::Notify;
+use pen_sys::services::Services;
+use pen_sys::signals::{self, Signals};
+use pen_sys::{clock, localtime, rlimit};
+
+use crate::compose::{self, Composed};
+use crate::control::door::ControlDoor;
+use crate::control::perform::{self, Origin};
+use crate::control::{self, Control, ExitReason};
+use crate::demo::{self, Farm};
+use crate::lifecycle::{self, Begun, Exit, Failure, PidFile, Rights, Start};
+use crate::logs::{Level, Logs};
+use crate::names::AskedNames;
+use crate::publish::{self, Running};
+use crate::shared::{Order, Pool};
+use crate::worker;
+
+/// How long the last lines of the logs may take.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
+/// Runs Pen with these arguments (without the program's name).
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // The clock counts from its first reading.
+    let _ = clock::monotonic_ms();
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let check = arguments.iter().any(|word| word == "--check");
+    match prepare(arguments) {
+        Ok(Some(plan)) => go(plan),
+        Ok(None) => Exit::Clean.into(),
+        Err(stop) => end(&stop, check),
+    }
+}
+
+/// Everything that is known before anything is opened.
+struct Plan {
+    launch: Launch,
+    composed: Composed,
+    rights: Rights,
+    services: Arc<Services>,
+    names: AskedNames,
+    /// The servers of `--demo`.
+    farm: Option<Farm>,
+}
+
+fn prepare(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Plan>, Stop> {
+    let mut launch = cli::parse(arguments)?;
+    for notice in &launch.notices {
+        lifecycle::complain(notice);
+    }
+    let farm = match launch.demo {
+        Some(_) => Some(demo::prepare(&mut launch)?),
+        None => None,
+    };
+    let services = Arc::new(Services::load());
+    let names = AskedNames::new(Arc::clone(&services));
+    let composed = compose::compose(&launch, &names)?;
+    let jail = launch.jail.as_deref().map(Path::new);
+    let rights = Rights::look_up(launch.user.as_deref(), jail)
+        .map_err(|failure| Stop::failure(&failure.text))?;
+    if launch.check {
+        report_check(&composed);
+        return Ok(None);
+    }
+    Ok(Some(Plan { launch, composed, rights, services, names, farm }))
+}
+
+fn report_check(composed: &Composed) {
+    for notice in &composed.outcome.notices {
+        lifecycle::complain(notice);
+    }
+    if let Some(missing) = &composed.missing {
+        lifecycle::complain(&format!("WARNING: {missing}"));
+    }
+    perform::print("configuration is good\n");
+}
+
+/// Ends before anything was opened. `--check` answers 0 or 1, whatever is wrong.
+fn end(stop: &Stop, check: bool) -> ExitCode {
+    perform::print(&stop.stdout);
+    // Nobody may be reading; there is nobody else to tell.
+    let _ = io::stderr().write_all(stop.stderr.as_bytes());
+    ExitCode::from(if check { stop.status.min(1) } else { stop.status })
+}
+
+fn go(mut plan: Plan) -> ExitCode {
+    let abort = plan.composed.config.process.abort_on_error;
+    let background = !plan.launch.foreground;
+    let start = match lifecycle::begin(background) {
+        Ok(Begun::Parent(status)) => return status,
+        Ok(Begun::Service(start)) => start,
+        Err(failure) => {
+            lifecycle::complain(&failure.text);
+            return failure.exit.into();
+        }
+    };
+    let mut farm = plan.farm.take();
+    let _leftovers = farm.as_mut().map(Farm::leftovers);
+    let opened = open(&plan, &start).and_then(|house| {
+        farm.map_or(Ok(()), Farm::start).map_err(cannot("start the demo servers"))?;
+        Ok(house)
+    });
+    match opened {
+        Ok(house) => serve(plan, house, start),
+        Err(failure) => fail(start, &failure, abort),
+    }
+}
+
+fn fail(start: Start, failure: &Failure, abort: bool) -> ExitCode {
+    let status = start.fail(failure);
+    if abort {
+        std::process::abort();
+    }
+    status
+}
+
+/// Everything that is open when the service starts to serve.
+struct House {
+    signals: Signals,
+    notify: Notify,
+    logs: Logs,
+    running: Running,
+    control: Option<ControlDoor>,
+    pid_file: Option<PidFile>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+/// Opens everything, gives up the rights, starts the workers.
+fn open(plan: &Plan, start: &Start) -> Result<House, Failure> {
+    let config = &plan.composed.config;
+    let signals = signals::open().map_err(cannot("handle signals"))?;
+    let notify = Notify::from_environment().map_err(cannot("reach the service manager"))?;
+    localtime::load();
+    let descriptors = rlimit::raise_descriptors();
+    let cores = config.process.abort_on_error || config.process.debug > 0;
+    rlimit::core_files(cores).map_err(cannot("limit core files"))?;
+    let (logs, _) = Logs::start(start.is_background(), config.process.debug)
+        .map_err(cannot("start the log thread"))?;
+    let opened = open_with(plan, &logs, descriptors);
+    if opened.is_err() {
+        // What was said on the way explains the failure.
+        let _ = logs.flush(LAST_LINES);
+    }
+    let (running, control, pid_file, workers) = opened?;
+    Ok(House { signals, notify, logs, running, control, pid_file, workers })
+}
+
+type Opened = (Running, Option<ControlDoor>, Option<PidFile>, Vec<JoinHandle<()>>);
+
+fn open_with(plan: &Plan, logs: &Logs, descriptors: u64) -> Result<Opened, Failure> {
+    let config = &plan.composed.config;
+    let workers = worker_count(config);
+    let doors = publish::listen(config, workers).map_err(Failure::new)?;
+    let control = open_control(plan, logs)?;
+    plan.rights.give_up()?;
+    let pool = Arc::new(Pool::new(workers).map_err(cannot("make mailboxes"))?);
+    let (running, changes) = Running::start(
+        config.clone(),
+        doors,
+        Arc::clone(&pool),
+        logs.clone(),
+        descriptors,
+        Arc::clone(&plan.services),
+        &plan.names,
+    )
+    .map_err(Failure::new)?;
+    for warning in changes.warnings {
+        running.warn(warning);
+    }
+    let pid_file = plan.launch.pid_file.as_deref().map(|path| {
+        let hint = plan.rights.hint();
+        PidFile::write(Path::new(path)).map_err(|f| Failure { text: f.text + &hint, ..f })
+    });
+    let workers = worker::start(&pool, logs).map_err(cannot("start the workers"))?;
+    Ok((running, control, pid_file.transpose()?, workers))
+}
+
+fn worker_count(config: &Config) -> usize {
+    match config.process.workers {
+        Some(n) => usize::try_from(n).unwrap_or(1),
+        None => thread::available_parallelism().map_or(1, usize::from),
+    }
+}
+
+fn open_control(plan: &Plan, logs: &Logs) -> Result<Option<ControlDoor>, Failure> {
+    let Some(word) = &plan.launch.control else { return Ok(None) };
+    if !plan.rights.permit_control() {
+        logs.say(Level::Always, || {
+            format!("control port {word} is not opened as root; add -u USER (-u root permits it)")
+        });
+        return Ok(None);
+    }
+    let listen = listen_word::resolve(word, &plan.names)
+        .map_err(|e| Failure::new(format!("control port {word}: {e}")))?;
+    ControlDoor::open(&listen.place)
+        .map(Some)
+        .map_err(|e| Failure::new(format!("control port {word}: {e}")))
+}
+
+/// The service runs until it is told to end.
+fn serve(plan: Plan, house: House, start: Start) -> ExitCode {
+    let House { signals, notify, logs, running, control, pid_file, workers } = house;
+    let origin = origin(&plan);
+    if let Some(missing) = &plan.composed.missing {
+        running.warn(format!("{missing}; Pen starts without it, HUP reads it when it is there"));
+    }
+    let shown = perform::follow_up(&running, &origin, plan.composed.outcome);
+    perform::print(&shown.reply);
+    let status = status_line(&running.config);
+    let pool = Arc::clone(&running.pool);
+    if let Err(failure) = start.succeed(&logs, &notify, &status) {
+        lifecycle::complain(&failure.text);
+        return failure.exit.into();
+    }
+    let control =
+        Control { running, origin, signals, notify, door: control, services: plan.services };
+    let reason = if shown.exit { ExitReason::Command } else { control::run(control) };
+    for mailbox in &pool.mailboxes {
+        mailbox.post(Order::Stop);
+    }
+    for worker in workers {
+        // A worker that panics ends the process itself.
+        let _ = worker.join();
+    }
+    if let Some(Err(why)) = pid_file.map(PidFile::remove) {
+        logs.say(Level::Always, || why);
+    }
+    let _ = logs.flush_and_stop(LAST_LINES);
+    match reason {
+        ExitReason::Signal | ExitReason::Drained | ExitReason::Command => Exit::Clean.into(),
+        ExitReason::Failed => Exit::Failed.into(),
+    }
+}
+
+fn origin(plan: &Plan) -> Origin {
+    let launch = &plan.launch;
+    Origin {
+        foreground: launch.foreground,
+        emergency: launch.emergency.clone(),
+        abuse: launch.abuse.clone(),
+        jail: launch.jail.clone(),
+        pid_file: launch.pid_file.clone(),
+        user: launch.user.clone(),
+        file: launch.config_file.clone(),
+        listen_operand: plan.composed.listen_operand,
+    }
+}
+
+fn status_line(config: &Config) -> String {
+    let addresses: Vec<&str> =
+        config.services.iter().flat_map(|s| &s.listen).map(|l| l.text.as_str()).collect();
+    format!("serving at {}", addresses.join(" "))
+}
+
+fn cannot(what: &'static str) -> impl Fn(io::Error) -> Failure {
+    move |e| Failure::new(format!("cannot {what}: {e}"))
+}

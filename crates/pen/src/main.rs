@@ -1,0 +1,24 @@
+//! The daemon `pen`: everything that performs what `pen-core` decides.
+#![forbid(unsafe_code)]
+
+mod boot;
+mod clock;
+mod compose;
+mod control;
+mod countries;
+mod demo;
+mod engine;
+mod files;
+mod lifecycle;
+mod listeners;
+mod logs;
+mod names;
+mod publish;
+mod reload;
+mod resolve;
+mod shared;
+mod worker;
+
+fn main() -> std::process::ExitCode {
+    boot::run(std::env::args_os().skip(1))
+}
