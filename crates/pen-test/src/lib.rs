@@ -1,0 +1,33 @@
+//! The stage for scenarios: clients, servers and farms inside the test process, and a running pen.
+//!
+//! Promises: ports never collide, nothing waits blindly (every wait polls for a fact and has a
+//! deadline), everything started here is stopped when it is dropped, failures say what was waited
+//! for. `PEN_TEST_SCALE` stretches all deadlines (2 = twice as long), `PEN` and `PENCTL` choose the
+//! programs under test; without them the ones built next to the test are taken.
+//!
+//! Not here: any knowledge of the inside of the daemon. It is seen through sockets, files, signals
+//! and /proc, so that the same scenarios run against any pen.
+#![forbid(unsafe_code)]
+
+pub mod acts;
+mod farm;
+mod load;
+mod pattern;
+mod pen;
+mod place;
+mod program;
+mod server;
+mod vitals;
+mod waiting;
+mod wire;
+
+pub use farm::Farm;
+pub use load::Load;
+pub use pattern::{Fingerprint, Pattern, fingerprint};
+pub use pen::{Pen, PenBuilder, Row};
+pub use place::{Place, Scratch, free_port};
+pub use program::{Finished, Program, Sig, is_root, pen_program, penctl_program, run};
+pub use server::{Served, TestServer};
+pub use vitals::Vitals;
+pub use waiting::{deadline, holds, scaled, until};
+pub use wire::{Client, Dial, End, Wire};

@@ -1,0 +1,19 @@
+//! Scenarios: a real pen between real sockets, seen from outside only. One module per theme; the
+//! regression tests for the known faults of the original are in `traps`.
+//!
+//! Not here: exact reply texts of every command (the conformance suite pins them) and decisions
+//! that can be tested without sockets (unit tests of `pen-core`).
+#![forbid(unsafe_code)]
+
+mod bytes;
+mod choice;
+mod control;
+mod http;
+mod life;
+mod limits;
+mod outage;
+mod reload;
+mod rest;
+mod start;
+mod traps;
+mod words;

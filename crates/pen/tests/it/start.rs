@@ -1,0 +1,149 @@
+//! The start of a pen: background, readiness, refusals.
+
+use std::os::unix::net::UnixDatagram;
+
+use pen_test::{Farm, Pen, Place, Sig, TestServer, Wire, acts, deadline, is_root, until};
+
+#[test]
+fn background_parent_returns_when_the_service_listens() {
+    let farm = Farm::banners(1);
+    for _ in 0..5 {
+        // No control socket: nothing but the parent's return says that pen is ready.
+        let mut pen = Pen::over(&farm).background().no_control().start();
+        assert_eq!(pen.ask("127.0.0.1").as_deref(), Some("s0"), "at once, without a retry");
+        pen.stop();
+        assert!(!pen.path("pid").exists());
+    }
+}
+
+#[test]
+fn background_parent_fails_with_the_reason() {
+    let farm = Farm::banners(1);
+    let busy = TestServer::start("busy", acts::echo());
+    let failed = Pen::over(&farm).background().listen(busy.place()).fail();
+    assert_eq!(failed.code, Some(1), "{}", failed.stderr);
+    assert!(failed.stderr.contains(&busy.place().port().to_string()), "{}", failed.stderr);
+    let failed = Pen::over(&farm).background().args(["-l", "/no/such/directory/log"]).fail();
+    assert_eq!(failed.code, Some(1), "{}", failed.stderr);
+    assert!(failed.stderr.contains("/no/such/directory/log"), "{}", failed.stderr);
+}
+
+#[test]
+fn foreground_fails_with_the_reason() {
+    let farm = Farm::banners(1);
+    let unwritable = "/no/such/directory/pid";
+    for (args, word) in [
+        (vec!["-p", unwritable], unwritable),
+        (vec!["-u", "no-such-user-here"], "no-such-user-here"),
+        (vec!["-j", "/no/such/jail"], "/no/such/jail"),
+    ] {
+        if args[0] != "-p" && !is_root() {
+            eprintln!("skipped: {args:?} needs root");
+            continue;
+        }
+        let failed = Pen::over(&farm).args(args).fail();
+        assert_eq!(failed.code, Some(1), "{word}: {}", failed.stderr);
+        assert!(failed.stderr.contains(word), "{}", failed.stderr);
+    }
+}
+
+#[test]
+fn a_second_copy_on_the_same_port_is_refused() {
+    let farm = Farm::banners(1);
+    let pen = Pen::over(&farm).start();
+    let failed = Pen::over(&farm).listen(pen.place()).fail();
+    assert_eq!(failed.code, Some(1));
+    assert!(failed.stderr.contains(&pen.place().port().to_string()), "{}", failed.stderr);
+    assert_eq!(pen.ask("127.0.0.1").as_deref(), Some("s0"), "the first is unharmed");
+}
+
+#[test]
+fn a_restart_on_the_same_port_works_at_once() {
+    let farm = Farm::banners(1);
+    let place = Place::free();
+    for _ in 0..3 {
+        let mut pen = Pen::over(&farm).listen(&place).start();
+        for _ in 0..5 {
+            assert_eq!(pen.ask("127.0.0.1").as_deref(), Some("s0"));
+        }
+        assert_eq!(pen.stop(), Some(0));
+    }
+}
+
+#[test]
+fn only_a_stale_unix_socket_is_replaced() {
+    let farm = Farm::banners(1);
+    let builder = Pen::over(&farm);
+    let path = builder.path("front");
+    let place = Place::Unix(path.clone());
+    let mut pen = builder.listen(&place).start();
+    let failed = Pen::over(&farm).listen(&place).fail();
+    assert_eq!(failed.code, Some(1), "a living socket is not taken over: {}", failed.stderr);
+    assert!(!pen.client().read_line().is_empty());
+    pen.signal(Sig::Kill);
+    pen.wait_exit();
+    assert!(path.exists(), "killed, so the socket is stale");
+    let heir = Pen::over(&farm).listen(&place).start();
+    assert!(!heir.client().read_line().is_empty());
+    drop(heir);
+    let builder = Pen::over(&farm);
+    let file = builder.path("file");
+    std::fs::write(&file, "precious").expect("the directory is ours");
+    let failed = builder.listen(&Place::Unix(file)).fail();
+    assert_eq!(failed.code, Some(1));
+}
+
+#[test]
+fn readiness_is_told_to_systemd() {
+    let farm = Farm::banners(1);
+    let builder = Pen::over(&farm);
+    let path = builder.path("notify");
+    let socket = UnixDatagram::bind(&path).expect("the directory is ours");
+    socket.set_read_timeout(Some(deadline())).expect("a timeout");
+    let pen = builder.no_control().env("NOTIFY_SOCKET", path).start();
+    let mut message = [0; 256];
+    let length = socket.recv(&mut message).expect("a message");
+    let text = String::from_utf8_lossy(&message[..length]).into_owned();
+    assert!(text.lines().any(|l| l == "READY=1"), "{text}");
+    assert_eq!(pen.ask("127.0.0.1").as_deref(), Some("s0"));
+}
+
+#[test]
+fn control_socket_is_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let pen = Pen::bare().start();
+    let mode = std::fs::metadata(pen.control().word()).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn root_without_user_gets_no_control_port() {
+    if !is_root() {
+        return eprintln!("skipped: needs root");
+    }
+    let farm = Farm::banners(1);
+    let builder = Pen::over(&farm).no_control();
+    let control = builder.path("ctl");
+    let pen = builder.args(["-C", &control.display().to_string()]).start();
+    assert_eq!(pen.ask("127.0.0.1").as_deref(), Some("s0"));
+    assert!(Wire::connect(&Place::Unix(control)).is_err());
+    assert!(pen.stderr().contains("-u"), "no message: {}", pen.stderr());
+}
+
+#[test]
+fn listens_on_several_addresses_of_both_families() {
+    let farm = Farm::banners(1);
+    let (second, third) = (Place::free(), Place::free());
+    let builder = Pen::over(&farm);
+    let unix = builder.path("also");
+    let pen = builder.start();
+    let v6 = format!("::1:{}", third.port());
+    let reply = pen.ctl(&format!("listen {} {v6} {}", second.word(), unix.display()));
+    assert!(!reply.starts_with("error"), "{reply}");
+    let v6_place = Place::Tcp((std::net::Ipv6Addr::LOCALHOST, third.port()).into());
+    for place in [second, v6_place, Place::Unix(unix)] {
+        let client = until("the address", || Wire::connect(&place).ok());
+        assert!(client.read_line().starts_with("s0"), "{}", place.word());
+    }
+    until("the old address to close", || Wire::connect(pen.place()).is_err().then_some(()));
+}
