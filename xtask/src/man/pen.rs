@@ -1,0 +1,146 @@
+//! pen(1).
+
+use pen_core::cli::options::OPTIONS;
+
+use super::examples::{FILE, PEN};
+use super::roff::Page;
+
+/// The page.
+pub fn page() -> String {
+    let mut page = Page::new("pen");
+    page.section("Name");
+    page.name("pen", "load balancer for TCP services");
+    page.section("Synopsis");
+    page.synopsis("pen [options] [ADDRESS:]PORT|/PATH SERVER ...");
+    page.synopsis("pen [options] -F FILE");
+    page.synopsis("pen --demo [PORT]");
+    page.section("Description");
+    for text in DESCRIPTION {
+        page.text(text);
+    }
+    options(&mut page);
+    page.section("Addresses and servers");
+    for text in ADDRESSES {
+        page.text(text);
+    }
+    page.section("Choosing a server");
+    for text in CHOOSING {
+        page.text(text);
+    }
+    page.section("Configuration file");
+    for text in CONFIGURATION {
+        page.text(text);
+    }
+    page.section("Examples");
+    for example in PEN {
+        if !example.why.is_empty() {
+            page.text(example.why);
+        }
+        page.verbatim(&[example.typed()]);
+    }
+    page.text("A configuration file:");
+    page.verbatim(&FILE.iter().map(|l| (*l).to_owned()).collect::<Vec<_>>());
+    page.section("Files");
+    page.text(
+        "Pen reads and writes no file that is not named by an option or a command. A path is meant \
+         inside the directory of -j for everything that happens after the start: log, status page, \
+         and the configuration file when it is read again.",
+    );
+    page.section("Signals");
+    for (signal, text) in SIGNALS {
+        page.item(&[signal], text);
+    }
+    page.section("Exit status");
+    for (status, text) in STATUS {
+        page.item(&[status], text);
+    }
+    page.section("See also");
+    page.text("penctl(1)");
+    page.finish()
+}
+
+fn options(page: &mut Page) {
+    page.section("Options");
+    page.text(
+        "Options may stand anywhere, flags may be put together (-fdX), and the last of a repeated \
+         option wins; -- ends them. Note that -h is not help.",
+    );
+    for opt in OPTIONS.iter().filter(|o| !o.is_old()) {
+        let text = match opt.manual {
+            "" => format!("{}.", capital(opt.help)),
+            manual => format!("{}. {manual}", capital(opt.help)),
+        };
+        page.item(&[&opt.form()], &text);
+    }
+    let old: Vec<String> = OPTIONS.iter().filter(|o| o.is_old()).map(|o| o.form()).collect();
+    let old: Vec<&str> = old.iter().map(String::as_str).collect();
+    page.item(&old, "Accepted with a notice, without effect.");
+}
+
+/// With a capital letter, unless it begins with something that is written small.
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) if !text.starts_with("ssl") => first.to_uppercase().chain(chars).collect(),
+        _ => text.to_owned(),
+    }
+}
+
+const DESCRIPTION: [&str; 2] = [
+    "Pen accepts connections and passes each on to one of several servers. It remembers its clients \
+     and sends them back to the server they used before; a server that fails is left out for a \
+     time and its clients are sent to the next one.",
+    "The command line describes one service, called default. A configuration file can describe any \
+     number of them. Everything can be looked at and changed while it runs, with penctl(1).",
+];
+
+const ADDRESSES: [&str; 2] = [
+    "The listening address is a port, or an address and a port: the text after the last colon is \
+     the port (::1:8080, :::8080 for all addresses; brackets are understood too). A port alone \
+     means all IPv4 addresses. A word with a slash is the path of a Unix socket. If a command \
+     listen, in an option -O or in the file, says where to listen, the first operand is ignored; \
+     the others are servers.",
+    "A SERVER is HOST[:PORT[:MAX[:HARD[:WEIGHT[:PRIO]]]]]. IPv6 addresses stand in brackets. HOST \
+     may be a name, or the path of a Unix socket if it holds a slash. Without PORT the listening \
+     port is meant. MAX is the number of connections from which new clients are sent elsewhere, \
+     HARD the same for clients that used the server before; 0 is no limit.",
+];
+
+const CHOOSING: [&str; 2] = [
+    "A client that client_acl denies gets the abuse server (-B), or is closed. Else the first of \
+     these that applies chooses: the server that the client used before (not with -r or -N); the \
+     lowest priority number (command prio); the least loaded server by weight (-W); a consistent \
+     hash of the client's address (-h); round robin.",
+    "If the server cannot be used, because it is blacklisted, full, closed to the client, or the \
+     connect fails, the next one in the order of the table is tried, until all were; then the \
+     emergency server (-e). With -s the client is closed at once.",
+];
+
+const CONFIGURATION: [&str; 3] = [
+    "A file holds commands as penctl(1) describes them, one per line; a line that starts with # is \
+     a comment. It is read at the start, after the options and servers of the command line, and \
+     again on signal HUP; what it mentions wins. A file that is not right changes nothing, and \
+     the line and word at fault are named. A missing file is reported, but is no error at the \
+     start if something else says where to listen.",
+    "Access lists that the file mentions are replaced as a whole. What it does not mention stays as \
+     it is.",
+    "A line service NAME opens the context of a service for the lines that follow.",
+];
+
+const SIGNALS: [(&str, &str); 5] = [
+    ("HUP", "Open the log again and read the configuration file again."),
+    ("USR1", "Write the status page of -w, or without it a report in the messages."),
+    (
+        "TERM",
+        "End: at once, or, with the command drain_timeout, when the open connections have ended or \
+         that time is over. A second TERM ends at once.",
+    ),
+    ("QUIT", "Stop accepting and end when the open connections have ended."),
+    ("USR2", "Kept for later use; no effect."),
+];
+
+const STATUS: [(&str, &str); 3] = [
+    ("0", "The service was given and ended as asked. In the background: it is listening now."),
+    ("1", "What the command line or the file asks for cannot be; the reason is on standard error."),
+    ("2", "The command line is wrong; the word at fault is on standard error."),
+];
