@@ -71,6 +71,19 @@ pub fn connect_start(target: Target<'_>) -> io::Result<(OwnedFd, Progress)> {
     }
 }
 
+/// Whether `address` is one of this machine's, so that a connection may leave from it. Without
+/// descriptors to ask with the answer is yes: the connect has its own error then.
+#[must_use]
+pub fn is_ours(address: IpAddr) -> bool {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let asked = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, Some(ipproto::TCP))
+        .and_then(|socket| {
+            port_at_connect(&socket);
+            bind(&socket, &SocketAddr::new(address, 0))
+        });
+    asked != Err(Errno::ADDRNOTAVAIL)
+}
+
 /// Lets the kernel choose the port when it knows the destination, so that one source address
 /// serves 64 k connections to each server and not in all. Without it everything still works, with
 /// fewer ports, so a refusal is of no interest.

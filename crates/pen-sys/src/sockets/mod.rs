@@ -10,7 +10,7 @@ mod state;
 mod unix;
 
 pub use accept::{Accepted, Peer, accept};
-pub use connect::{Progress, Target, connect_start};
+pub use connect::{Progress, Target, connect_start, is_ours};
 pub use listen::{local_address, tcp_bind, tcp_probe};
 pub use state::{
     peer_uid, reset, set_keepalive, set_nodelay, shutdown_write, take_error, unacknowledged,

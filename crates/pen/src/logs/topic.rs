@@ -15,6 +15,8 @@ pub enum Topic {
     ClientDenied,
     /// Descriptors, memory or ports ran out.
     Shortage,
+    /// The address of `source` is not there.
+    ForeignSource,
     /// A request head was refused.
     RequestRefused,
     /// A control session was refused or cut.
@@ -24,11 +26,12 @@ pub enum Topic {
 }
 
 impl Topic {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::ServerFailed,
         Self::NoServer,
         Self::ClientDenied,
         Self::Shortage,
+        Self::ForeignSource,
         Self::RequestRefused,
         Self::ControlRefused,
         Self::Connection,
@@ -41,6 +44,7 @@ impl Topic {
             Self::NoServer => "clients without a server",
             Self::ClientDenied => "denied clients",
             Self::Shortage => "shortages",
+            Self::ForeignSource => "source addresses that are not there",
             Self::RequestRefused => "refused requests",
             Self::ControlRefused => "refused control sessions",
             Self::Connection => "connections",

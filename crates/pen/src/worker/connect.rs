@@ -1,6 +1,7 @@
 //! The way to a server: start a connect, hear what came of it, go on to the next server.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -11,7 +12,7 @@ use pen_core::journey::Step;
 use pen_core::reasons::ConnectFailure;
 use pen_core::relay::Side;
 use pen_core::servers::ServerRef;
-use pen_sys::sockets::{self, Target};
+use pen_sys::sockets::{self, Progress, Target};
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 
@@ -49,11 +50,11 @@ impl Worker {
         let live = service.live.load();
         let place = live.server(server).and_then(pen_core::servers::Server::place);
         let place = place.ok_or(ConnectFailure::Unreachable)?;
-        let socket = match dial(&live.config, &place) {
+        let socket = match self.dial(service, &live.config, &place) {
             // The spare descriptor was kept for this.
             Err(ConnectFailure::LocalResources) if self.spare.take().is_some() => {
                 self.scratch.spare_descriptors();
-                dial(&live.config, &place)?
+                self.dial(service, &live.config, &place)?
             }
             socket => socket?,
         };
@@ -75,6 +76,50 @@ impl Worker {
         self.due_by(self.now.plus_s(live.config.timeout_s));
         self.say_connecting(service, slot, server, &place);
         Ok(())
+    }
+
+    /// Starts a connect; the answer comes as an event.
+    fn dial(
+        &self,
+        service: &Service,
+        config: &ServiceConfig,
+        place: &Place,
+    ) -> Result<OwnedFd, ConnectFailure> {
+        let socket = match place {
+            Place::Tcp(to) => self.dial_tcp(service, config, *to),
+            Place::Unix(path) => sockets::connect_start(Target::Unix(path)),
+        };
+        let (socket, _) = socket.map_err(|e| failure_of(&e))?;
+        if let Place::Tcp(_) = place {
+            // A socket that refuses an option is still a socket.
+            if config.tcp_nodelay {
+                let _ = sockets::set_nodelay(&socket, true);
+            }
+            if config.keepalive {
+                let _ = sockets::set_keepalive(&socket, true);
+            }
+        }
+        Ok(socket)
+    }
+
+    /// A source address that this machine does not have (any more) is left out, as the classic does:
+    /// that costs a message, not the service. Ports that ran out are another matter.
+    fn dial_tcp(
+        &self,
+        service: &Service,
+        config: &ServiceConfig,
+        to: SocketAddr,
+    ) -> io::Result<(OwnedFd, Progress)> {
+        let from = config.source.filter(|s| s.is_ipv4() == to.is_ipv4());
+        match (sockets::connect_start(Target::Tcp { to, from }), from) {
+            (Err(error), Some(ip))
+                if error.kind() == io::ErrorKind::AddrNotAvailable && !sockets::is_ours(ip) =>
+            {
+                self.say_foreign_source(service, ip);
+                sockets::connect_start(Target::Tcp { to, from: None })
+            }
+            (started, _) => started,
+        }
     }
 
     /// The server's socket of a connecting connection reported something.
@@ -187,28 +232,6 @@ impl Worker {
             self.connect_failed(other, ConnectFailure::TimedOut);
         }
     }
-}
-
-/// Starts a connect; the answer comes as an event.
-fn dial(config: &ServiceConfig, place: &Place) -> Result<OwnedFd, ConnectFailure> {
-    let target = match place {
-        Place::Tcp(to) => {
-            let from = config.source.filter(|s| s.is_ipv4() == to.is_ipv4());
-            Target::Tcp { to: *to, from }
-        }
-        Place::Unix(path) => Target::Unix(path),
-    };
-    let (socket, _) = sockets::connect_start(target).map_err(|e| failure_of(&e))?;
-    if let Place::Tcp(_) = place {
-        // A socket that refuses an option is still a socket.
-        if config.tcp_nodelay {
-            let _ = sockets::set_nodelay(&socket, true);
-        }
-        if config.keepalive {
-            let _ = sockets::set_keepalive(&socket, true);
-        }
-    }
-    Ok(socket)
 }
 
 /// Whose fault an error of a connect is.

@@ -2,6 +2,7 @@
 //! client, and what Pen did about it. Suppressed messages cost one load.
 
 use std::io;
+use std::net::IpAddr;
 
 use pen_core::addr::{Peer, Place};
 use pen_core::reasons::{CloseReason, ConnectFailure, Refusal};
@@ -93,6 +94,15 @@ impl Worker {
         };
         let topic = if failure.blames_server() { Topic::ServerFailed } else { Topic::Shortage };
         self.logs.say_often(topic, Level::Always, text);
+    }
+
+    pub(super) fn say_foreign_source(&self, service: &Service, source: IpAddr) {
+        self.logs.say_often(Topic::ForeignSource, Level::Always, || {
+            format!(
+                "{}: source {source} is no address of this machine: it is ignored",
+                service.name
+            )
+        });
     }
 
     pub(super) fn say_exhausted(&self, service: &Service, error: &io::Error) {
