@@ -67,6 +67,35 @@ fn round_robin_is_fair_to_the_last_turn_under_many_threads() {
 }
 
 #[test]
+fn two_clients_at_the_same_moment_get_different_servers() {
+    // A cursor for each round; both threads ask it at the same moment.
+    const ROUNDS: u32 = 50_000;
+    let cursors: Vec<Cursor> = (0..ROUNDS).map(|_| Cursor::default()).collect();
+    let arrived = AtomicU32::new(0);
+    let answers = || {
+        let meet = |(round, cursor): (u32, &Cursor)| {
+            arrived.fetch_add(1, Ordering::SeqCst);
+            let mut turns = 0u32;
+            while arrived.load(Ordering::SeqCst) < 2 * round {
+                turns += 1;
+                match turns % 256 {
+                    0 => std::thread::yield_now(),
+                    _ => std::hint::spin_loop(),
+                }
+            }
+            cursor.advance(3, |_| true)
+        };
+        (1..).zip(&cursors).map(meet).collect::<Vec<_>>()
+    };
+    let (one, other) = std::thread::scope(|scope| {
+        let other = scope.spawn(answers);
+        (answers(), other.join().unwrap())
+    });
+    let same = one.iter().zip(&other).filter(|(a, b)| a == b).count();
+    assert_eq!(same, 0, "of {ROUNDS} pairs");
+}
+
+#[test]
 fn prio() {
     let mut config = service(4);
     config.mode.prio = true;

@@ -107,3 +107,32 @@ fn limits_hold_under_many_threads() {
     assert!(taken.load(Ordering::SeqCst) > 0);
     assert_eq!((load.established(), load.reserved()), (0, 0));
 }
+
+#[test]
+fn the_last_place_is_taken_once() {
+    // A load for each round; both threads ask for its only place at the same moment.
+    const ROUNDS: u32 = 50_000;
+    let loads: Vec<Load> = (0..ROUNDS).map(|_| Load::default()).collect();
+    let arrived = AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for (round, load) in (1..).zip(&loads) {
+                    arrived.fetch_add(1, Ordering::SeqCst);
+                    let mut turns = 0u32;
+                    while arrived.load(Ordering::SeqCst) < 2 * round {
+                        turns += 1;
+                        match turns % 256 {
+                            0 => std::thread::yield_now(),
+                            _ => std::hint::spin_loop(),
+                        }
+                    }
+                    // Whoever gets it keeps it.
+                    let _ = load.reserve(1, 0);
+                }
+            });
+        }
+    });
+    let twice = loads.iter().filter(|load| load.reserved() != 1).count();
+    assert_eq!(twice, 0, "of {ROUNDS} last places");
+}

@@ -144,6 +144,30 @@ fn per_server_access_list_sends_to_the_next_server() {
 }
 
 #[test]
+fn a_denied_client_never_reaches_the_emergency_server() {
+    let farm = Farm::banners(1);
+    let emergency = TestServer::start("help", acts::banner());
+    let pen = Pen::over(&farm).args(["-e", &emergency.word()]).start();
+    pen.set("acl 1 deny 127.0.0.66");
+    assert_eq!(pen.ctl("client_acl 1"), "1\n");
+    assert_eq!(pen.ask("127.0.0.66"), None);
+    assert_eq!(pen.ask("127.0.0.67").as_deref(), Some("s0"));
+    assert_eq!((emergency.accepted(), farm[0].accepted()), (0, 1));
+}
+
+#[test]
+fn a_client_is_forgotten_after_the_tracking_time() {
+    let farm = Farm::banners(3);
+    let pen = Pen::over(&farm).args(["-T", "1"]).start();
+    let first = pen.ask("127.0.0.5");
+    assert_eq!(pen.ask("127.0.0.5"), first, "remembered");
+    assert!(pen.ctl("recent").starts_with("127.0.0.5 connects 2 "), "{}", pen.ctl("recent"));
+    until("it to be forgotten", || pen.ctl("recent").is_empty().then_some(()));
+    assert_ne!(pen.ask("127.0.0.5"), first, "the next in turn, as for a stranger");
+    assert!(pen.ctl("recent").starts_with("127.0.0.5 connects 1 "), "{}", pen.ctl("recent"));
+}
+
+#[test]
 fn abuse_server_gets_the_denied_and_nobody_else() {
     let farm = Farm::banners(1);
     let abuse = TestServer::start("abuse", acts::banner());

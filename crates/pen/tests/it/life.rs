@@ -123,7 +123,7 @@ fn exit_needs_leave() {
 }
 
 #[test]
-fn abort_on_error_is_needed_for_usr2_to_matter() {
+fn usr2_is_reserved_and_ends_nothing() {
     let farm = Farm::banners(1);
     let mut pen = Pen::over(&farm).start();
     pen.signal(Sig::Usr2);

@@ -14,6 +14,7 @@ mod limits;
 mod outage;
 mod reload;
 mod rest;
+mod sockets;
 mod start;
 mod traps;
 mod words;

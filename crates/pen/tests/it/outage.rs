@@ -55,6 +55,19 @@ fn stubborn_does_not_look_further() {
 }
 
 #[test]
+fn a_blacklisted_server_is_not_tried_until_its_time_is_over() {
+    let farm = Farm::from([TestServer::refusing("d0"), TestServer::start("s1", acts::banner())]);
+    // A stubborn service shows each attempt: the client is closed.
+    let pen = Pen::over(&farm).args(["-s", "-r", "-b", "2"]).start();
+    let lost = |count: usize| (0..count).filter(|_| pen.ask("127.0.0.1").is_none()).count();
+    let begin = Instant::now();
+    assert_eq!(lost(10), 1);
+    until("the next attempt", || (lost(2) == 1).then_some(()));
+    assert!(begin.elapsed() >= Duration::from_millis(1_900), "{:?}", begin.elapsed());
+    assert_eq!(lost(10), 0, "the next sentence");
+}
+
+#[test]
 fn connects_pending_to_a_black_hole_do_not_hurt_others() {
     let farm =
         Farm::from([TestServer::black_hole("hole"), TestServer::start("s1", acts::banner())]);

@@ -48,6 +48,14 @@ fn foreground_fails_with_the_reason() {
 }
 
 #[test]
+fn abort_on_error_makes_a_failure_an_abort() {
+    let busy = TestServer::start("busy", acts::echo());
+    let failed = Pen::bare().listen(busy.place()).command("abort_on_error").fail();
+    assert_eq!(failed.code, None, "ended by no signal: {}", failed.stderr);
+    assert!(failed.stderr.contains(&busy.place().port().to_string()), "{}", failed.stderr);
+}
+
+#[test]
 fn a_second_copy_on_the_same_port_is_refused() {
     let farm = Farm::banners(1);
     let pen = Pen::over(&farm).start();
@@ -146,4 +154,42 @@ fn listens_on_several_addresses_of_both_families() {
         assert!(client.read_line().starts_with("s0"), "{}", place.word());
     }
     until("the old address to close", || Wire::connect(pen.place()).is_err().then_some(()));
+}
+
+#[test]
+fn several_services_listen_on_addresses_of_every_kind_and_one_goes_by_draining() {
+    let farm = Farm::banners(2);
+    let builder = Pen::bare();
+    let mut places = Vec::new();
+    let mut file = String::new();
+    for (name, server) in ["web", "mail"].iter().zip(farm.iter()) {
+        let (v4, v6, unix) = (Place::free(), Place::free().port(), builder.path(name));
+        let path = unix.display();
+        let port = server.place().port();
+        file += &format!("service {name}\nlisten {} [::1]:{v6} {path}\n", v4.word());
+        file += &format!("server 0 address 127.0.0.1 port {port} name own\n");
+        let v6 = Place::Tcp((std::net::Ipv6Addr::LOCALHOST, v6).into());
+        places.push([v4, v6, Place::Unix(unix)]);
+    }
+    let pen = builder.file(&file).start();
+    let greeted = |place: &Place| {
+        let client = Wire::connect(place).expect("listens");
+        (client.read_line(), client)
+    };
+    for (server, places) in farm.iter().zip(&places) {
+        for place in places {
+            assert!(greeted(place).0.starts_with(server.name()), "{}", place.word());
+        }
+    }
+    assert_eq!((farm[0].accepted(), farm[1].accepted()), (3, 3));
+    let (_, stays) = greeted(&places[1][0]);
+    pen.set("no service mail");
+    for place in &places[1] {
+        until("the door to close", || Wire::connect(place).is_err().then_some(()));
+    }
+    stays.send("still here").expect("the old connection lives");
+    assert_eq!(stays.read_exact(10), Ok(b"still here".to_vec()));
+    assert!(!pen.ctl("services").contains("mail"));
+    assert!(pen.ctl("service mail servers").starts_with("error: "));
+    assert!(greeted(&places[0][0]).0.starts_with("s0"), "the other service is untouched");
 }

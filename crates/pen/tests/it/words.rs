@@ -151,13 +151,66 @@ fn options_cluster_and_stand_anywhere() {
 
 #[test]
 fn options_of_later_releases_say_so() {
-    for args in [vec!["-U"], vec!["-E", "cert.pem"], vec!["-O", "transparent"]] {
-        let mut all = vec!["-f"];
-        all.extend(&args);
-        let port = pen_test::free_port().to_string();
-        all.extend([port.as_str(), "127.0.0.1:9"]);
-        let said = pen(all);
-        assert_ne!(said.code, Some(0), "{args:?}");
-        assert!(!said.stderr.is_empty(), "{args:?} is silently ignored");
+    let port = pen_test::free_port().to_string();
+    for (options, what) in [
+        (&["-A", "dir"][..], "TLS"),
+        (&["-E", "cert.pem"], "TLS"),
+        (&["-G", "ca.pem"], "TLS"),
+        (&["-K", "key.pem"], "TLS"),
+        (&["-L", "ssl3"], "TLS"),
+        (&["-R"], "TLS"),
+        (&["-Z"], "TLS"),
+        (&["-U"], "UDP"),
+        // In a cluster, with its value attached.
+        (&["-rUs"], "UDP"),
+        (&["-rEcert.pem"], "TLS"),
+        (&["-O", "transparent"], "transparent mode"),
+        (&["-O", "tarpit_acl 3"], "a tarpit"),
+        (&["-O", "dsr_if eth0"], "direct server return"),
+        (&["-o", "dsr_ip 192.0.2.1"], "direct server return"),
+    ] {
+        for first in ["-f", "--check"] {
+            let said = pen([&[first], options, &[&port, "127.0.0.1:9"]].concat());
+            assert!(matches!(said.code, Some(1 | 2)), "{options:?}: {}", said.stderr);
+            let sentence = format!("this build does not offer {what} yet");
+            assert!(said.stderr.contains(&sentence), "{options:?}: {}", said.stderr);
+        }
+    }
+}
+
+#[test]
+fn commands_of_later_releases_say_so_whichever_door_they_come_through() {
+    let farm = Farm::banners(1);
+    let running = pen_test::Pen::over(&farm).start();
+    let scratch = Scratch::new();
+    for (line, what) in [
+        ("transparent", "transparent mode"),
+        ("tarpit_acl 3", "a tarpit"),
+        ("dsr_if eth0", "direct server return"),
+        ("dsr_ip 192.0.2.1", "direct server return"),
+    ] {
+        let sentence = format!("this build does not offer {what} yet");
+        let reply = running.ctl(line);
+        assert!(reply.starts_with("error: ") && reply.contains(&sentence), "{line}: {reply}");
+        let file = scratch.write("later.conf", line).display().to_string();
+        let said = pen(["--check", "-F", &file, "127.0.0.1:1", "127.0.0.1:9"]);
+        assert_eq!(said.code, Some(1), "{line}: {}", said.stderr);
+        assert!(said.stderr.contains("later.conf:1:") && said.stderr.contains(&sentence), "{line}");
+    }
+    // These have no effect of their own: they are kept, and each is answered with a message.
+    for line in [
+        "ssl_ciphers HIGH",
+        "ssl_option no_tlsv1",
+        "ssl_sni_path /etc/certs",
+        "ssl_ocsp_response /etc/response",
+        "ssl_client_renegotiation_interval 5",
+    ] {
+        assert_eq!(running.ctl(line), "");
+        let sentence = format!("{line}: kept; this build does not offer TLS yet");
+        let said = || running.stderr().contains(&sentence).then_some(());
+        pen_test::until("the message", said);
+        let said = pen(["--check", "-O", line, "127.0.0.1:1", "127.0.0.1:9"]);
+        assert_eq!(said.code, Some(0), "{line}: {}", said.stderr);
+        assert!(said.stderr.contains(&sentence), "{line}: {}", said.stderr);
     }
 }
