@@ -12,7 +12,8 @@ pub fn page() -> String {
     let mut page = String::from(
         "<!-- Made by 'cargo xtask man'; changes here are lost. -->\n\
          # Commands\n\n\
-         The language of configuration files, of `penctl` and of the option `-O`.\n",
+         The language of configuration files, of `penctl` and of the option `-O`.\n\
+         The fields of the `json` forms are listed in [json.md](json.md).\n",
     );
     for group in GROUPS {
         // Writing to a String cannot fail.

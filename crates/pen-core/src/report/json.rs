@@ -1,23 +1,8 @@
 //! The machine-readable twins of the replies: one line of JSON and LF.
 //!
-//! Field names are snake_case and stable: fields are added, never renamed or removed. Times in
-//! seconds end in `_s`; bytes are plain numbers; what does not exist is `null`. An object that
-//! belongs to a service names it in `service`.
-//!
-//! | reply | fields |
-//! |---|---|
-//! | `servers` | `service`, `servers` (list of *server*), `emergency`, `abuse` (*server* or null) |
-//! | *server* | `number` (-1 emergency, -2 abuse), `name`, `address`, `port`, `acl`, `connections`, `pending`, `max`, `hard`, `weight`, `prio`, `sent`, `received`, `usable`, `blacklisted`, `failed_ago_s` |
-//! | `services` | `services`: list of `name`, `listen` (list), `servers`, `usable`, `connections` |
-//! | `recent` | `service`, `seconds`, `clients` (list of *client*) |
-//! | *client* | `slot`, `address`, `age_s`, `server` (number), `connects`, `sent`, `received` |
-//! | `connection` | `service`, `in_range`, `connection` (*connection*, null if nobody has the number) |
-//! | *connection* | `number`, `state`, `downfd`, `upfd`, `pending_down`, `pending_up`, `client`, `server`, `age_s`, `idle_s` |
-//! | `socket` | `service`, `socket`, `connection` (number) |
-//! | `idlers` | `service`, `idlers`, `wanted` |
-//! | `mode` | `service`, `hash`, `roundrobin`, `stubborn`, `weight`, `prio`, `forgetful` |
-//! | `status` | `service`, `time`, `time_s`, `listen`, `current`, then the fields of `servers`, `clients_max`, `clients`, `conn_max`, `conn_used`, `conn_last`, `connections`, `idlers`, `idlers_wanted` |
-//! | any setting | its word, e.g. `{"conn_max":500}` |
+//! Field names are snake_case and stable: fields are added, never renamed or removed. They are listed
+//! in `docs/json.md`, which a test keeps complete. Replies that settings alone can give are in
+//! `command/apply/show.rs`.
 
 use serde::Serialize;
 

@@ -207,3 +207,38 @@ fn json_twins() {
     assert_eq!(status["connections"][0]["number"], 3);
     assert_eq!(status["clients"][1]["server"], serde_json::Value::Null);
 }
+
+#[test]
+fn every_field_of_the_twins_is_documented() {
+    fn names(value: &serde_json::Value, into: &mut Vec<String>) {
+        match value {
+            serde_json::Value::Object(fields) => {
+                for (name, value) in fields {
+                    into.push(name.clone());
+                    names(value, into);
+                }
+            }
+            serde_json::Value::Array(values) => values.iter().for_each(|v| names(v, into)),
+            _ => {}
+        }
+    }
+    let documented = include_str!("../../../../docs/json.md");
+    let s = snapshot();
+    let mut fields = Vec::new();
+    for reply in [
+        json::servers(&s),
+        json::services(std::slice::from_ref(&s)),
+        json::recent(&s, 300),
+        json::connection(&s, 3),
+        json::socket(&s, 7),
+        json::idlers(&s),
+        json::mode("default", Mode::default()),
+        json::status(&s),
+    ] {
+        names(&serde_json::from_str(&reply).unwrap(), &mut fields);
+    }
+    assert!(fields.len() > 80, "the snapshot shows too little: {fields:?}");
+    for field in fields {
+        assert!(documented.contains(&format!("`{field}`")), "docs/json.md does not name {field}");
+    }
+}

@@ -123,10 +123,43 @@ fn json_twins_are_json() {
     let farm = Farm::banners(2);
     let pen = Pen::over(&farm).start();
     assert!(pen.ask("127.0.0.1").is_some());
-    for line in ["servers json", "status json", "recent json", "services json"] {
-        let reply = pen.ctl(line);
+    for (line, field) in [
+        ("servers", "servers"),
+        ("services", "services"),
+        ("status", "connections"),
+        ("recent", "clients"),
+        ("recent 60", "clients"),
+        ("clients", "clients"),
+        ("connection 0", "connection"),
+        ("socket 5", "socket"),
+        ("idlers", "wanted"),
+        ("mode", "service"),
+        ("pid", "pid"),
+        ("control", "control"),
+        ("listen", "listen"),
+        ("log", "log"),
+        ("web_stats", "web_stats"),
+        ("geoip_db", "geoip_db"),
+        ("http_forwarded", "http_forwarded"),
+        ("accepts", "accepts"),
+        ("backlog", "backlog"),
+        ("blacklist", "blacklist"),
+        ("client_acl", "client_acl"),
+        ("clients_max", "clients_max"),
+        ("conn_max", "conn_max"),
+        ("control_acl", "control_acl"),
+        ("debug", "debug"),
+        ("drain_timeout", "drain_timeout"),
+        ("idle_timeout", "idle_timeout"),
+        ("pending_max", "pending_max"),
+        ("timeout", "timeout"),
+        ("tracking", "tracking"),
+        ("workers", "workers"),
+    ] {
+        let reply = pen.ctl(&format!("{line} json"));
         let value: Result<serde_json::Value, _> = serde_json::from_str(&reply);
-        assert!(value.is_ok(), "{line}: {reply}");
+        let has_field = value.is_ok_and(|v| v.get(field).is_some());
+        assert!(has_field && reply.lines().count() == 1, "{line} json: {reply}");
     }
 }
 

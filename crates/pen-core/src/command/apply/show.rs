@@ -6,6 +6,7 @@ use crate::command::table::{self, Spec};
 use crate::command::{Command, Done, Fault, Line, Number, Target};
 use crate::config::{Mode, Process, ServiceConfig};
 use crate::near::{hint, shown};
+use crate::report;
 
 /// The answer to a command that only shows something, or `None` if `line` is not one.
 pub(super) fn apply(
@@ -14,7 +15,8 @@ pub(super) fn apply(
     line: &Line,
 ) -> Option<Result<Done, Fault>> {
     let reply = match &line.command {
-        Command::Mode => mode(service.mode, line.json),
+        Command::Mode if line.json => report::json::mode(&service.name, service.mode),
+        Command::Mode => mode(service.mode),
         Command::Control if line.json => json_line(&json!({ "control": process.control })),
         Command::Control => process.control.as_ref().map_or_else(String::new, |c| format!("{c}\n")),
         Command::Forwarded(None) if line.json => {
@@ -67,17 +69,7 @@ pub(super) fn listen(service: &ServiceConfig, json: bool) -> String {
     }
 }
 
-fn mode(mode: Mode, json: bool) -> String {
-    if json {
-        return json_line(&json!({
-            "hash": mode.hash,
-            "roundrobin": mode.roundrobin,
-            "stubborn": mode.stubborn,
-            "weight": mode.weight,
-            "prio": mode.prio,
-            "forgetful": mode.forgetful,
-        }));
-    }
+fn mode(mode: Mode) -> String {
     let words: Vec<String> = [
         (mode.hash, "hash"),
         (mode.roundrobin, "roundrobin"),
