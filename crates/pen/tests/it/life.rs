@@ -113,6 +113,21 @@ fn idle_connections_are_closed_within_a_second_after_the_timeout() {
 }
 
 #[test]
+fn half_closed_connections_are_exempt_from_the_idle_timeout() {
+    let server = TestServer::handing("s0");
+    let pen = Pen::bare().servers([server.word()]).command("idle_timeout 1").start();
+    let client = pen.client();
+    client.send("question").expect("pen takes it");
+    client.finish();
+    let served = server.next();
+    assert_eq!(served.read_to_end().0, b"question");
+    assert!(pen_test::holds(Duration::from_millis(2_200), || !client.has_ended()));
+    served.send("a late answer").expect("pen takes it");
+    served.finish();
+    assert_eq!(client.read_to_end(), (b"a late answer".to_vec(), End::Eof));
+}
+
+#[test]
 fn exit_needs_leave() {
     let mut pen = Pen::bare().start();
     assert!(pen.ctl("exit").contains("-X"));

@@ -28,6 +28,8 @@ fn help_and_version() {
 #[test]
 fn wrong_words_are_named_and_open_nothing() {
     let port = pen_test::free_port().to_string();
+    let scratch = Scratch::new();
+    let files = ["ctl", "pid", "log", "page"].map(|n| scratch.path(n).display().to_string());
     for (args, word) in [
         (vec!["-y"], "-y"),
         (vec!["--frobnicate"], "--frobnicate"),
@@ -38,13 +40,18 @@ fn wrong_words_are_named_and_open_nothing() {
         (vec!["-O", "roundrobbin"], "roundrobbin"),
         (vec!["-c"], "-c"),
     ] {
-        let mut all = args.clone();
+        let [ctl, pid, log, page] = &files;
+        let mut all = vec!["-C", ctl, "-p", pid, "-l", log, "-w", page];
+        all.extend(&args);
         if word != "-c" {
             all.extend([port.as_str(), "127.0.0.1:9"]);
         }
         let said = pen(all);
         assert_eq!(said.code, Some(2), "{args:?}: {} {}", said.stdout, said.stderr);
         assert!(said.stderr.contains(word), "{args:?}: {}", said.stderr);
+        for file in &files {
+            assert!(!std::path::Path::new(file).exists(), "{args:?}: {file} was made");
+        }
     }
 }
 
