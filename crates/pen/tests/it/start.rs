@@ -125,6 +125,34 @@ fn control_socket_is_private() {
 }
 
 #[test]
+fn another_user_is_not_served_whatever_the_mode_of_the_control_socket() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    if !is_root() {
+        return eprintln!("skipped: needs root");
+    }
+    let pen = Pen::bare().start();
+    let open_to_all = |path: &std::path::Path| {
+        let mode = std::fs::Permissions::from_mode(0o777);
+        std::fs::set_permissions(path, mode).expect("it is ours");
+    };
+    // A copy, because the way to the built one may be closed to others.
+    let penctl = pen.path("penctl");
+    std::fs::copy(pen_test::penctl_program(), &penctl).expect("room for a copy");
+    for name in ["penctl", "ctl", ""] {
+        open_to_all(&pen.path(name));
+    }
+    let asked_as = |user: u32| {
+        let mut command = std::process::Command::new(&penctl);
+        let said = command.arg(pen.control().word()).arg("pid").uid(user).output();
+        String::from_utf8_lossy(&said.expect("it runs").stdout).into_owned()
+    };
+    assert_eq!(asked_as(0).trim(), pen.pid().to_string());
+    assert_eq!(asked_as(65_534), "");
+    until("the message", || pen.stderr().contains("uid 65534").then_some(()));
+}
+
+#[test]
 fn root_without_user_gets_no_control_port() {
     if !is_root() {
         return eprintln!("skipped: needs root");
