@@ -47,6 +47,26 @@ fn server_reset_after_10000_bytes_100_of_100_clients_get_bytes_then_reset() {
 }
 
 #[test]
+fn a_slow_reader_gets_what_was_read_before_the_reset() {
+    let server = TestServer::handing("s0");
+    let pen = Pen::bare().servers([server.word()]).start();
+    let dial = Wire::dial(pen.place()).receive_buffer(4_096);
+    let client = dial.connect().expect("pen listens");
+    client.send("x").expect("pen takes it");
+    let served = server.next();
+    served.read_exact(1).expect("the question");
+    // More than the client's window holds, less than pen's socket: it waits there.
+    let sent = Pattern::new(5).take(150_000);
+    served.send(&sent).expect("pen takes it");
+    until("pen to read it", || (pen.servers()[0].received == 150_000).then_some(()));
+    served.abort();
+    assert!(holds(Duration::from_millis(300), || !client.has_ended()));
+    let (got, end) = client.read_to_end();
+    assert_eq!((got.len(), end), (sent.len(), End::Reset));
+    assert!(got == sent, "other bytes");
+}
+
+#[test]
 fn client_reset_reaches_the_server_as_reset_after_the_bytes() {
     let farm = Farm::one(&acts::listen_only());
     let pen = Pen::over(&farm).start();

@@ -95,9 +95,9 @@ fn clients_max_forgets_the_least_recently_used() {
 }
 
 #[test]
-fn source_and_limits_survive_a_thousand_short_visits() {
+fn limits_and_numbers_survive_a_thousand_short_visits() {
     let farm = Farm::banners(2);
-    let pen = Pen::bare().servers(farm.words(":4:4")).args(["-r"]).start();
+    let pen = Pen::bare().servers(farm.words(":4:4")).args(["-r", "-x", "8"]).start();
     thread::scope(|s| {
         for lane in 0..4 {
             let pen = &pen;
@@ -112,4 +112,7 @@ fn source_and_limits_survive_a_thousand_short_visits() {
     until("every visit to be seen", || {
         (farm[0].accepted() + farm[1].accepted() == 1_000).then_some(())
     });
+    let held: Vec<_> = (0..8).filter_map(|_| greeted(&pen, "127.0.0.1")).collect();
+    let open = |n: &usize| pen.ctl(&format!("connection {n}")).contains("state = 2");
+    assert_eq!((held.len(), (0..8).filter(open).count()), (8, 8), "a connection number is lost");
 }
