@@ -24,6 +24,7 @@ pub struct PenBuilder {
     background: bool,
     control: bool,
     descriptors: Option<u64>,
+    stuck_output: bool,
 }
 
 impl PenBuilder {
@@ -82,6 +83,13 @@ impl PenBuilder {
         self
     }
 
+    /// Standard output is a pipe that nobody reads.
+    #[must_use]
+    pub fn stuck_output(mut self) -> Self {
+        self.stuck_output = true;
+        self
+    }
+
     /// An environment variable.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
@@ -96,9 +104,16 @@ impl PenBuilder {
     }
 
     fn program(&self) -> Command {
-        let Some(count) = self.descriptors else { return Command::new(pen_program()) };
+        let limit = self.descriptors.map(|count| format!("ulimit -n {count} && "));
+        // Opened for both directions it waits for no reader, and nobody reads it.
+        let stuck = self.stuck_output.then_some("mkfifo stuck && exec 3<>stuck >stuck && ");
+        if limit.is_none() && stuck.is_none() {
+            return Command::new(pen_program());
+        }
+        let script =
+            format!("{}{}exec \"$@\"", limit.unwrap_or_default(), stuck.unwrap_or_default());
         let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", &format!("ulimit -n {count} && exec \"$@\""), "sh"]).arg(pen_program());
+        shell.args(["-c", &script, "sh"]).arg(pen_program());
         shell
     }
 
@@ -215,6 +230,7 @@ impl Pen {
             background: false,
             control: true,
             descriptors: None,
+            stuck_output: false,
         }
     }
 

@@ -221,7 +221,7 @@ fn serve(plan: Plan, house: House, start: Start) -> ExitCode {
         running.warn(format!("{missing}; Pen starts without it, HUP reads it when it is there"));
     }
     let shown = perform::follow_up(&running, &origin, plan.composed.outcome);
-    perform::print(&shown.reply);
+    logs.show(shown.reply);
     let status = status_line(&running.config);
     let pool = Arc::clone(&running.pool);
     if let Err(failure) = start.succeed(&logs, &notify, &status) {

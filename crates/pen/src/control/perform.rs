@@ -117,7 +117,7 @@ pub fn make_true(
         running.logs.say(Level::Debug(1), || line);
     }
     let shown = follow_up(running, origin, output);
-    print(&shown.reply);
+    running.logs.show(shown.reply);
     let mut performed = follow_up(running, origin, reply);
     performed.exit |= shown.exit;
     Ok(performed)
@@ -161,7 +161,7 @@ pub fn moves_traffic(before: &Config, after: &Config) -> bool {
     places(before) != places(after)
 }
 
-/// Shows replies of files. With nobody to read them the process goes on.
+/// Shows text before the log thread runs. With nobody to read it the process goes on.
 pub fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

@@ -1,4 +1,5 @@
-//! Everything Pen writes down: messages to the operator and the classic logs of the services.
+//! Everything Pen writes down: messages to the operator, the replies of files, and the classic logs
+//! of the services.
 //!
 //! One thread writes; everybody else hands over and goes on. Handing over never waits: what does
 //! not fit the queue is counted, and the count is reported when there is room again. A stalled
@@ -134,6 +135,13 @@ impl Logs {
     pub fn say_lines(&self, level: Level, text: impl FnOnce() -> String) {
         if self.wants(level) {
             self.hand_over(level, text(), true);
+        }
+    }
+
+    /// Shows the replies of a file on standard output, as they are.
+    pub fn show(&self, text: String) {
+        if !text.is_empty() && self.shared.queue.try_send(Entry::Output(text)).is_err() {
+            self.shared.lost_messages.fetch_add(1, Ordering::Relaxed);
         }
     }
 

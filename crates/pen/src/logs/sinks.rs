@@ -7,6 +7,7 @@ use std::path::Path;
 use pen_core::limits;
 use pen_sys::syslog::{self, Priority, Syslog};
 use pen_sys::{clock, localtime};
+use rustix::io::Errno;
 
 /// The open sinks, owned by the log thread.
 pub(super) struct Sinks {
@@ -99,6 +100,19 @@ impl Sinks {
 impl fmt::Debug for Sinks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sinks").field("syslog", &self.syslog).finish_non_exhaustive()
+    }
+}
+
+/// Writes to standard output. With nobody to read, the text is lost. Not through the standard
+/// library's handle: a write that is stuck would keep its lock from everybody else.
+pub(super) fn show(text: &str) {
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        match rustix::io::write(io::stdout(), rest) {
+            Ok(n) if n > 0 => rest = rest.get(n..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            _ => return,
+        }
     }
 }
 

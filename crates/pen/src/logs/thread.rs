@@ -11,7 +11,7 @@ use std::time::Duration;
 use pen_core::limits;
 use pen_sys::clock;
 
-use super::sinks::Sinks;
+use super::sinks::{self, Sinks};
 use super::{Batch, LogId, Shared, Target};
 
 /// What comes through the queue.
@@ -19,6 +19,8 @@ use super::{Batch, LogId, Shared, Target};
 pub(super) enum Entry {
     /// Something for the operator.
     Message { wall: i64, important: bool, lines: bool, text: String },
+    /// Something for standard output.
+    Output(String),
     /// Lines of a service's log.
     Lines(LogId, Batch),
     /// Orders up to this number are due.
@@ -74,6 +76,7 @@ impl Writer {
                 Entry::Message { wall, important, lines, text } => {
                     self.sinks.message(wall, important, lines, &text);
                 }
+                Entry::Output(text) => sinks::show(&text),
                 Entry::Lines(log, batch) => self.lines(log, &batch),
                 Entry::Order(number) => self.obey(number),
             }

@@ -126,3 +126,15 @@ fn a_reload_that_removes_a_server_keeps_its_connections() {
         assert_eq!(client.read_exact(5), Ok(b"alive".to_vec()));
     }
 }
+
+#[test]
+fn replies_that_nobody_reads_stop_nothing() {
+    let farm = Farm::banners(1);
+    let mut pen = Pen::over(&farm).stuck_output().file("blacklist 11\n").start();
+    let much = format!("{}blacklist 12\n", "mode\n".repeat(4_000));
+    std::fs::write(pen.file(), much).expect("the file is ours");
+    pen.signal(Sig::Hup);
+    until("the reload", || (pen.ctl("blacklist") == "12\n").then_some(()));
+    assert_eq!(pen.ask("127.0.0.1").as_deref(), Some("s0"));
+    assert_eq!(pen.stop(), Some(0));
+}
