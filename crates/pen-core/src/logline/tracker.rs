@@ -124,7 +124,10 @@ impl LogTracker {
                 // An empty line behind a request is part of no request and worth no entry.
                 if !(self.requests && first.is_empty()) {
                     self.keep(line);
-                    self.cuts.push(self.kept.len());
+                    // Of reads beyond what is kept there is nothing to tell apart.
+                    if self.cuts.last() != Some(&self.kept.len()) {
+                        self.cuts.push(self.kept.len());
+                    }
                     if self.kept.len() == limits::LOG_DATAGRAM_MAX && !plausible(&self.kept) {
                         self.release(entry);
                         self.state = State::Other;
@@ -198,4 +201,23 @@ fn plausible(line: &[u8]) -> bool {
     words.nth(1).is_some_and(|target| {
         target.starts_with(b"/") || target.get(..4).is_some_and(|s| s.eq_ignore_ascii_case(b"http"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endless_line_in_small_pieces_takes_bounded_memory() {
+        let mut tracker = LogTracker::new();
+        tracker.feed(b"GET /", |_| panic!("it is not decided"));
+        for _ in 0..100_000 {
+            tracker.feed(b"a", |_| panic!("it is not decided"));
+        }
+        assert_eq!(tracker.held(), limits::LOG_DATAGRAM_MAX);
+        assert!(tracker.cuts.len() <= limits::LOG_DATAGRAM_MAX, "{}", tracker.cuts.len());
+        let mut sizes = Vec::new();
+        tracker.feed(b" HTTP/1.1\r\n", |entry| sizes.push(entry.len()));
+        assert_eq!(sizes, [limits::LOG_DATAGRAM_MAX]);
+    }
 }
