@@ -13,6 +13,10 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 use crate::clock;
 
+/// Bytes of a status text. The service manager ignores messages of more than a page (4096 bytes),
+/// and what they say beside the status with it.
+const STATUS_MAX: usize = 1_024;
+
 /// The way to the service manager, or nowhere when there is none.
 #[derive(Debug, Default)]
 pub struct Notify {
@@ -76,7 +80,9 @@ impl Notify {
 
 /// A line end would start another assignment.
 fn one_line(text: &str) -> String {
-    text.replace(['\n', '\r'], " ")
+    let cut = text.get(..text.floor_char_boundary(STATUS_MAX)).unwrap_or_default();
+    let dots = if cut.len() < text.len() { "..." } else { "" };
+    cut.replace(['\n', '\r'], " ") + dots
 }
 
 #[cfg(test)]
@@ -87,6 +93,13 @@ mod tests {
         let mut buffer = [0; 200];
         let n = socket.recv(&mut buffer).unwrap();
         String::from_utf8_lossy(&buffer[..n]).into_owned()
+    }
+
+    #[test]
+    fn a_long_status_is_cut() {
+        let long = one_line(&"\u{e9}\n".repeat(2_000));
+        assert!(long.len() <= STATUS_MAX + 3 && long.ends_with("..."), "{}", long.len());
+        assert_eq!(one_line("a\nb"), "a b");
     }
 
     #[test]
