@@ -4,7 +4,7 @@
 //! one socket that all workers share. [`Keeper::plan`] opens what a configuration lacks and fails
 //! without touching what is there. Deliberately not here: handing doors to workers (`publish`).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
@@ -59,22 +59,25 @@ impl Keeper {
             return Err(twice);
         }
         let mut planned = Gates::new();
-        let mut opened: Vec<Place> = Vec::new();
+        let ipv4_ports = ports_for_ipv4(config);
+        let leaving = self.leaving.iter().map(|(place, _)| place);
+        let mut ours = Ours::default();
+        leaving.chain(old.values().flatten().map(|g| &g.place)).for_each(|p| ours.add(p));
         for service in &config.services {
             let mut gates = Vec::with_capacity(service.listen.len());
             for listen in &service.listen {
                 let place = &listen.place;
-                let v6only = leaves_ipv4(place, config);
+                let v6only = leaves_ipv4(place, &ipv4_ports);
                 let kept = old
                     .get(&service.name)
                     .and_then(|g| g.iter().find(|g| g.place == *place && g.v6only == v6only));
                 gates.push(match kept {
                     Some(gate) => gate.clone(),
                     None => self
-                        .open(listen, v6only, service.backlog, old, &opened)
+                        .open(listen, v6only, service.backlog, old, &ours)
                         .map_err(|e| format!("cannot listen on {}: {e}", listen.text))?,
                 });
-                opened.push(place.clone());
+                ours.add(place);
             }
             planned.insert(service.name.clone(), gates);
         }
@@ -83,9 +86,10 @@ impl Keeper {
 
     /// Notes which gates of `old` are not part of `new`: workers close them in their own time.
     pub fn let_go(&mut self, old: &Gates, new: &Gates) {
+        let first_door = |gate: &Gate| gate.doors.first().map(|d| d.id);
+        let kept: HashSet<u64> = new.values().flatten().filter_map(first_door).collect();
         for gate in old.values().flatten() {
-            let kept = new.values().flatten().any(|g| same_doors(g, gate));
-            if !kept {
+            if !first_door(gate).is_some_and(|id| kept.contains(&id)) {
                 let sockets = gate.doors.iter().map(|d| Arc::downgrade(&d.socket));
                 self.leaving.extend(sockets.map(|s| (gate.place.clone(), s)));
             }
@@ -111,14 +115,11 @@ impl Keeper {
         v6only: bool,
         backlog: u32,
         old: &Gates,
-        opened: &[Place],
+        ours: &Ours,
     ) -> io::Result<Gate> {
         let (sockets, shared) = match &listen.place {
             Place::Tcp(address) => {
-                let leaving = self.leaving.iter().map(|(place, _)| place);
-                let old = old.values().flatten().map(|g| &g.place);
-                let ours = leaving.chain(old).chain(opened).any(|p| overlap(p, *address));
-                (self.open_tcp(*address, v6only, backlog, ours)?, false)
+                (self.open_tcp(*address, v6only, backlog, ours.overlap(*address))?, false)
             }
             Place::Unix(path) => {
                 let socket = match self.ours(&listen.place, old) {
@@ -222,22 +223,49 @@ pub fn tune(gates: &[Gate], service: &ServiceConfig) {
 }
 
 /// `[::]` takes IPv4 clients too, unless another gate is there for them.
-fn leaves_ipv4(place: &Place, config: &Config) -> bool {
+fn leaves_ipv4(place: &Place, ipv4_ports: &HashSet<u16>) -> bool {
     let Place::Tcp(SocketAddr::V6(address)) = place else { return false };
-    address.ip().is_unspecified()
-        && config.services.iter().flat_map(|s| &s.listen).any(|other| match other.place {
-            Place::Tcp(SocketAddr::V4(v4)) => {
-                v4.ip().is_unspecified() && v4.port() == address.port()
-            }
-            _ => false,
-        })
+    address.ip().is_unspecified() && ipv4_ports.contains(&address.port())
 }
 
-/// Whether a listener at `place` makes `address` look taken.
-fn overlap(place: &Place, address: SocketAddr) -> bool {
-    let Place::Tcp(place) = place else { return false };
-    let (a, b): (IpAddr, IpAddr) = (place.ip(), address.ip());
-    place.port() == address.port() && (a == b || a.is_unspecified() || b.is_unspecified())
+/// The ports of gates for all IPv4 addresses.
+fn ports_for_ipv4(config: &Config) -> HashSet<u16> {
+    let listens = config.services.iter().flat_map(|s| &s.listen);
+    listens
+        .filter_map(|l| match &l.place {
+            Place::Tcp(SocketAddr::V4(v4)) if v4.ip().is_unspecified() => Some(v4.port()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// TCP places where this process listens.
+#[derive(Debug, Default)]
+struct Ours {
+    places: HashSet<(IpAddr, u16)>,
+    ports: HashSet<u16>,
+    /// Ports of listeners for all addresses.
+    open_ports: HashSet<u16>,
+}
+
+impl Ours {
+    fn add(&mut self, place: &Place) {
+        let Place::Tcp(address) = place else { return };
+        let port = address.port();
+        self.places.insert((address.ip(), port));
+        self.ports.insert(port);
+        if address.ip().is_unspecified() {
+            self.open_ports.insert(port);
+        }
+    }
+
+    /// Whether one of them makes `address` look taken.
+    fn overlap(&self, address: SocketAddr) -> bool {
+        let (ip, port) = (address.ip(), address.port());
+        self.places.contains(&(ip, port))
+            || self.open_ports.contains(&port)
+            || (ip.is_unspecified() && self.ports.contains(&port))
+    }
 }
 
 #[cfg(test)]

@@ -258,8 +258,8 @@ impl Running {
             if let Some(target) = new_logs.remove(&config.name) {
                 self.change_log(&service, target, &mut changes);
             }
-            self.hand_over(&service, known, &gates, &mut changes);
-            if let Some(gates) = gates.get(&config.name) {
+            let changed = self.hand_over(&service, known, &gates, &mut changes);
+            if let Some(gates) = gates.get(&config.name).filter(|_| changed) {
                 listeners::tune(gates, config);
             }
             services.push(service);
@@ -342,13 +342,14 @@ impl Running {
 
     /// Tells the workers about a service. A service that is new or whose doors changed is handed
     /// over with all its doors; one with other settings (`Some(true)`) is looked at again.
+    /// Returns whether there was something to tell.
     fn hand_over(
         &self,
         service: &Arc<Service>,
         known: Option<bool>,
         gates: &Gates,
         changes: &mut Changes,
-    ) {
+    ) -> bool {
         let nothing = Vec::new();
         let old = self.gates.get(&service.name).unwrap_or(&nothing);
         let new = gates.get(&service.name).unwrap_or(&nothing);
@@ -362,9 +363,10 @@ impl Running {
         let same = news.is_empty();
         changes.news.extend(news);
         match known {
-            Some(false) if same => return,
+            Some(false) if same => return false,
             Some(true) if same => {
-                return self.order_all(|| Order::Refresh { service: service.id });
+                self.order_all(|| Order::Refresh { service: service.id });
+                return true;
             }
             _ => {}
         }
@@ -373,6 +375,7 @@ impl Running {
                 new.iter().filter_map(|g| g.doors.get(worker).cloned()).collect();
             mailbox.post(Order::Serve { service: Arc::clone(service), doors });
         }
+        true
     }
 }
 

@@ -111,11 +111,11 @@ fn all_ipv6_addresses_leave_ipv4_to_its_own_listener() {
     let both = config(&[&v4, &v6]);
     let alone = config(&[&v6]);
     let place = &alone.services[0].listen[0].place;
-    assert!(leaves_ipv4(place, &both));
-    assert!(!leaves_ipv4(place, &alone));
-    assert!(!leaves_ipv4(&both.services[0].listen[0].place, &both));
+    assert!(leaves_ipv4(place, &ports_for_ipv4(&both)));
+    assert!(!leaves_ipv4(place, &ports_for_ipv4(&alone)));
+    assert!(!leaves_ipv4(&both.services[0].listen[0].place, &ports_for_ipv4(&both)));
     let other_port = config(&["0.0.0.0:1", &v6]);
-    assert!(!leaves_ipv4(place, &other_port));
+    assert!(!leaves_ipv4(place, &ports_for_ipv4(&other_port)));
     let mut keeper = Keeper::new(1);
     assert_eq!(keeper.plan(&Gates::new(), &both).unwrap().values().flatten().count(), 2);
 }
