@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::BuildHasher;
+use std::ops::Range;
 
 use siphasher::sip::SipHasher13;
 
@@ -171,10 +172,25 @@ impl ClientTable {
         self.max
     }
 
-    /// The rows in slot order. Rows older than `tracking_s` (0 = never old) are left out.
-    pub fn entries(&self, now: Moment, tracking_s: u32) -> impl Iterator<Item = ClientEntry> + '_ {
+    /// Slots that were ever used: 0 to this minus one.
+    #[must_use]
+    pub fn used(&self) -> u32 {
+        // A table has far fewer rows than u32 has values: `max` is one.
+        self.rows.len() as u32
+    }
+
+    /// The rows of these slots, in their order. Rows older than `tracking_s` (0 = never old) are
+    /// left out.
+    pub fn entries(
+        &self,
+        slots: Range<u32>,
+        now: Moment,
+        tracking_s: u32,
+    ) -> impl Iterator<Item = ClientEntry> + '_ {
         let fresh = move |(_, row): &(u32, &Row)| !row.expired(now, tracking_s);
-        (0..).zip(&self.rows).filter(fresh).map(|(slot, row)| ClientEntry {
+        let (first, end) = (slots.start.min(self.used()), slots.end.min(self.used()));
+        let rows = self.rows.get(first as usize..end as usize).unwrap_or_default();
+        (first..).zip(rows).filter(fresh).map(|(slot, row)| ClientEntry {
             slot,
             addr: row.addr,
             last_seen: row.last_seen,
@@ -188,8 +204,7 @@ impl ClientTable {
     /// Finds a slot for a client that has none: the oldest row's if it expired, else the next one
     /// that was never used, else the oldest row's. The row is not in the list of visits yet.
     fn settle(&mut self, addr: ClientAddr, now: Moment, tracking_s: u32) -> u32 {
-        // A table has far fewer rows than u32 has values: `max` is one.
-        let used = self.rows.len() as u32;
+        let used = self.used();
         let expired = self.oldest != NONE && self.row(self.oldest).expired(now, tracking_s);
         let slot = if used < self.max && !expired {
             self.rows.push(Row::new(addr, 0));

@@ -18,6 +18,8 @@ pub const ACL_ENTRIES_MAX: usize = 65_536;
 pub const CLIENTS_DEFAULT: u32 = 2_048;
 /// Highest `clients_max`.
 pub const CLIENTS_MAX: u32 = 16_777_216;
+/// Rows of the client table that a report copies under one lock.
+pub const CLIENTS_AT_ONCE: u32 = 4_096;
 /// Highest `conn_max`; what is really available is bounded by the descriptor limit.
 pub const CONNECTIONS_MAX: u32 = 8_388_608;
 /// Descriptors kept for control sessions, logs, files and listeners when `conn_max` is computed.

@@ -42,7 +42,7 @@ fn a_row_older_than_the_tracking_time_starts_anew() {
     assert_eq!((again.id, again.remembered), (first.id, Some(7)));
     let anew = table.visit(client(1), Moment(20_001), 5);
     assert_eq!((anew.id, anew.remembered), (ClientId { slot: 0, tenancy: 1 }, None));
-    assert_eq!(table.entries(at(20), 5).next().map(|e| e.connects), Some(1));
+    assert_eq!(table.entries(0..u32::MAX, at(20), 5).next().map(|e| e.connects), Some(1));
 }
 
 #[test]
@@ -52,8 +52,8 @@ fn an_expired_slot_is_used_before_a_new_one() {
     table.visit(client(2), at(4), 5);
     assert_eq!(table.visit(client(3), at(6), 5).id, ClientId { slot: 0, tenancy: 1 });
     assert_eq!(table.visit(client(4), at(6), 5).id, ClientId { slot: 2, tenancy: 0 });
-    assert_eq!(table.entries(at(60), 5).count(), 0);
-    assert_eq!(table.entries(at(60), 0).count(), 3);
+    assert_eq!(table.entries(0..u32::MAX, at(60), 5).count(), 0);
+    assert_eq!(table.entries(0..u32::MAX, at(60), 0).count(), 3);
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_former_tenant_changes_nothing() {
     table.visit(client(2), at(0), 0);
     table.remember(former, 3);
     table.count_bytes(former, 10, 20);
-    let row = table.entries(at(0), 0).next().unwrap();
+    let row = table.entries(0..u32::MAX, at(0), 0).next().unwrap();
     assert_eq!((row.addr, row.server, row.sent, row.received), (client(2), None, 0, 0));
 }
 
@@ -183,7 +183,7 @@ proptest! {
             }
             prop_assert!(table.rows.len() <= table.max() as usize);
             let rows: Vec<_> =
-                table.entries(now, 0).map(|e| (e.addr, e.last_seen, e.server, e.connects, e.sent)).collect();
+                table.entries(0..u32::MAX, now, 0).map(|e| (e.addr, e.last_seen, e.server, e.connects, e.sent)).collect();
             let expected: Vec<_> =
                 naive.rows.iter().map(|r| (r.addr, r.seen, r.server, r.connects, r.sent)).collect();
             prop_assert_eq!(rows, expected);

@@ -81,7 +81,7 @@ impl Desk {
     fn make_room(&mut self) {
         for _ in 0..limits::CONTROL_SESSIONS_MAX {
             let Some(key) = self.most_silent().filter(|_| self.is_full()) else { return };
-            self.advance(key as u64);
+            self.advance(key as u64, false);
             if self.most_silent() == Some(key) {
                 break;
             }
@@ -91,10 +91,10 @@ impl Desk {
         }
     }
 
-    pub(super) fn advance(&mut self, token: u64) {
+    pub(super) fn advance(&mut self, token: u64, gone: bool) {
         let Ok(key) = usize::try_from(token) else { return };
         let Some(session) = self.sessions.get_mut(key) else { return };
-        match session.advance(clock::now()) {
+        match session.advance(clock::now(), gone) {
             Step::Wait => self.listen_to(key),
             Step::Over => self.forget(key),
             Step::Line(text) => {

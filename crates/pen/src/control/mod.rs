@@ -170,7 +170,11 @@ impl Desk {
                     DOOR => self.admit(),
                     SIGNALS => self.take_signals()?,
                     NAMES => self.take_answers(),
-                    token => self.advance(token - SESSIONS),
+                    token => {
+                        let flags = event.flags;
+                        let gone = flags.intersects(EventFlags::HUP | EventFlags::ERR);
+                        self.advance(token - SESSIONS, gone);
+                    }
                 }
             }
             self.keep_time(clock::now());

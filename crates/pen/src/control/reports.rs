@@ -94,6 +94,16 @@ pub fn write_page(running: &Running, service: &Arc<Service>) -> Result<String, S
 #[must_use]
 pub fn snapshot(running: &Running, service: &Arc<Service>, depth: Depth) -> Snapshot {
     let connections = connections(running, service, depth.connections);
+    let mut shot = with_servers(service);
+    shot.connections = connections;
+    if depth.clients {
+        shot.clients = clients(service);
+    }
+    shot
+}
+
+/// What is known without asking the workers, and the servers with what ended connections moved.
+fn with_servers(service: &Service) -> Snapshot {
     let mut shot = shallow(service);
     let live = service.live.load();
     let (now, wall) = (clock::now(), shot.wall);
@@ -102,23 +112,31 @@ pub fn snapshot(running: &Running, service: &Arc<Service>, depth: Depth) -> Snap
     shot.servers = numbered.map(|(s, n)| row(ServerRef::Regular(n), s)).collect();
     shot.emergency = live.emergency.as_ref().map(|s| row(ServerRef::Emergency, s));
     shot.abuse = live.abuse.as_ref().map(|s| row(ServerRef::Abuse, s));
-    shot.connections = connections;
-    if depth.clients {
-        let tables = service.tables();
-        let entries = tables.clients.entries(now, live.config.tracking_s);
-        shot.clients = entries
-            .map(|e| ClientRow {
-                slot: e.slot,
-                addr: e.addr,
-                age_s: now.since_s(e.last_seen),
-                server: e.server,
-                connects: e.connects,
-                sent: e.sent,
-                received: e.received,
-            })
-            .collect();
-    }
     shot
+}
+
+/// The remembered clients. The table is locked for a part of it at a time: workers need it for every
+/// new connection.
+fn clients(service: &Service) -> Vec<ClientRow> {
+    let (now, tracking_s) = (clock::now(), service.live.load().config.tracking_s);
+    let mut rows = Vec::new();
+    let mut next = Some(0_u32);
+    while let Some(first) = next {
+        let tables = service.tables();
+        let part = first..first.saturating_add(limits::CLIENTS_AT_ONCE);
+        next = (part.end < tables.clients.used()).then_some(part.end);
+        let entries = tables.clients.entries(part, now, tracking_s);
+        rows.extend(entries.map(|e| ClientRow {
+            slot: e.slot,
+            addr: e.addr,
+            age_s: now.since_s(e.last_seen),
+            server: e.server,
+            connects: e.connects,
+            sent: e.sent,
+            received: e.received,
+        }));
+    }
+    rows
 }
 
 /// Whether one of the workers closed the connection.
@@ -159,8 +177,8 @@ fn status(running: &Running, service: &Arc<Service>) -> String {
 }
 
 fn services(running: &Running, as_json: bool) -> String {
-    let shots: Vec<Snapshot> =
-        running.services.iter().map(|s| snapshot(running, s, Depth::SERVERS)).collect();
+    // Nothing of this is for the workers to add up, and asking them once per service takes long.
+    let shots: Vec<Snapshot> = running.services.iter().map(|s| with_servers(s)).collect();
     if as_json { json::services(&shots) } else { classic::services(&shots) }
 }
 

@@ -53,12 +53,13 @@ impl Session {
         Self { socket, who, phase: Phase::Reading(LineBuffer::default()), moved: now }
     }
 
-    /// Goes on after an event.
-    pub fn advance(&mut self, now: Moment) -> Step {
+    /// Goes on after an event. `gone`: both directions are gone.
+    pub fn advance(&mut self, now: Moment, gone: bool) -> Step {
         match self.phase {
             Phase::Reading(_) => self.read(now),
-            // Events in this phase say that both directions are gone.
-            Phase::Waiting => Step::Over,
+            Phase::Waiting if gone => Step::Over,
+            // An event that is older than the line.
+            Phase::Waiting => Step::Wait,
             Phase::Writing { .. } => self.write(now),
         }
     }
@@ -171,13 +172,14 @@ mod tests {
     #[test]
     fn a_line_in_two_segments_then_the_reply_then_the_end() {
         let (mut client, mut s) = session();
-        assert_eq!(s.advance(Moment(1)), Step::Wait);
+        assert_eq!(s.advance(Moment(1), false), Step::Wait);
         client.write_all(b"black").unwrap();
-        assert_eq!(s.advance(Moment(2)), Step::Wait);
+        assert_eq!(s.advance(Moment(2), false), Step::Wait);
         assert_eq!(s.silent_since(), Some(Moment(2)));
         client.write_all(b"list 8\nmore\n").unwrap();
-        assert_eq!(s.advance(Moment(3)), Step::Line("blacklist 8".to_owned()));
+        assert_eq!(s.advance(Moment(3), false), Step::Line("blacklist 8".to_owned()));
         assert_eq!(s.deadline(), None);
+        assert_eq!(s.advance(Moment(3), false), Step::Wait);
         assert_eq!(s.answer("8\n".to_owned(), Moment(4)), Step::Over);
         drop(s);
         let mut reply = String::new();
@@ -189,7 +191,7 @@ mod tests {
     fn a_long_reply_waits_for_a_slow_reader() {
         let (mut client, mut s) = session();
         client.write_all(b"servers\n").unwrap();
-        assert!(matches!(s.advance(Moment(0)), Step::Line(_)));
+        assert!(matches!(s.advance(Moment(0), false), Step::Line(_)));
         let long = "x".repeat(4 << 20);
         let mut step = s.answer(long.clone(), Moment(1));
         assert_eq!(step, Step::Wait);
@@ -198,7 +200,7 @@ mod tests {
         let mut buffer = vec![0; 1 << 16];
         while step == Step::Wait {
             seen += client.read(&mut buffer).unwrap();
-            step = s.advance(Moment(2));
+            step = s.advance(Moment(2), false);
         }
         drop(s);
         while let Ok(n @ 1..) = client.read(&mut buffer) {
@@ -213,7 +215,7 @@ mod tests {
         client.write_all(&[b'x'; limits::LINE_MAX + 1]).unwrap();
         let mut step = Step::Wait;
         while step == Step::Wait {
-            step = s.advance(Moment(0));
+            step = s.advance(Moment(0), false);
         }
         assert_eq!(step, Step::Over);
         drop(s);
