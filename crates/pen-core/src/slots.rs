@@ -120,8 +120,8 @@ impl Slots {
         self.levels.truncate(1);
         let numbers = &mut self.levels[0];
         numbers.resize(max.div_ceil(BITS), u64::MAX);
-        for number in before..max {
-            numbers[number / BITS] &= !(1 << (number % BITS));
+        for (word, first) in numbers.iter_mut().zip((0..).step_by(BITS)).skip(before / BITS) {
+            *word &= !(bits_from(before.saturating_sub(first)) & !bits_from(max - first));
         }
         while let Some(below) = self.levels.last().filter(|level| level.len() > 1) {
             let summary = below.chunks(BITS).map(full_words).collect();
@@ -134,6 +134,11 @@ impl Slots {
 fn full_words(words: &[u64]) -> u64 {
     let open = (0..).zip(words).filter(|(_, word)| **word != u64::MAX);
     !open.fold(0, |bits, (n, _)| bits | 1u64 << n)
+}
+
+/// The bits of a word from `position` on.
+fn bits_from(position: usize) -> u64 {
+    u32::try_from(position).ok().and_then(|p| u64::MAX.checked_shl(p)).unwrap_or(0)
 }
 
 fn first_bit(word: u64) -> usize {
