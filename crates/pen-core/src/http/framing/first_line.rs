@@ -27,7 +27,8 @@ pub(crate) enum Scan {
 /// Recognises `METHOD target HTTP/1.x`, the line with which a request begins.
 ///
 /// Deliberately as tolerant as the most tolerant servers: empty lines before it, several blanks,
-/// any method, any version 0.x or 1.x, upper or lower case. A line that a server takes for a
+/// any method, any version (some take `HTTP/2.0` in such a line for 1.1; only the beginning of real
+/// HTTP/2, whose method is PRI, is none), upper or lower case. A line that a server takes for a
 /// request line and that is missed here would be a way round the headers Pen vouches for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FirstLine {
@@ -38,6 +39,7 @@ pub(crate) struct FirstLine {
     method_len: usize,
     connect: bool,
     head: bool,
+    preface: bool,
     /// Words seen, counting the one being read; more than three are all the same.
     words: u8,
     version: Version,
@@ -78,6 +80,7 @@ impl FirstLine {
             method_len: 0,
             connect: true,
             head: true,
+            preface: true,
             words: 0,
             version: Version::Not,
             cr_pending: false,
@@ -158,8 +161,11 @@ impl FirstLine {
             let same = |word: &[u8]| {
                 word.get(self.method_len).is_some_and(|w| w.eq_ignore_ascii_case(&byte))
             };
-            (self.connect, self.head) =
-                (self.connect && same(b"CONNECT"), self.head && same(b"HEAD"));
+            (self.connect, self.head, self.preface) = (
+                self.connect && same(b"CONNECT"),
+                self.head && same(b"HEAD"),
+                self.preface && same(b"PRI"),
+            );
             self.method_len = self.method_len.saturating_add(1);
         } else {
             self.version = self.version.with(byte);
@@ -169,11 +175,13 @@ impl FirstLine {
 
     /// The line as it would be if it ended here.
     fn line(&self) -> Option<RequestLine> {
+        let preface = self.preface && self.method_len == b"PRI".len();
         match self.version {
-            Version::Minor(major @ 0..=1, Some(minor)) if self.words >= 3 => Some(RequestLine {
+            Version::Minor(2.., _) if preface => None,
+            Version::Minor(major, Some(minor)) if self.words >= 3 => Some(RequestLine {
                 connect: self.connect && self.method_len == b"CONNECT".len(),
                 head: self.head && self.method_len == b"HEAD".len(),
-                old: major == 0 || minor == 0,
+                old: major == 0 || (major, minor) == (1, 0),
             }),
             _ => None,
         }
