@@ -142,6 +142,8 @@ fn one(
             }
         }
         Change::Name(None) => server.name = None,
+        // A file that is read again says what is so already, of many servers.
+        Change::Name(Some(name)) if server.name.as_deref() == Some(name.text.as_str()) => {}
         Change::Name(Some(name)) => {
             let taken = service.servers.iter().enumerate().any(|(n, s)| {
                 Which::Slot(n) != which && s.name.as_deref() == Some(name.text.as_str())
