@@ -119,7 +119,13 @@ impl Keeper {
     ) -> io::Result<Gate> {
         let (sockets, shared) = match &listen.place {
             Place::Tcp(address) => {
-                (self.open_tcp(*address, v6only, backlog, ours.overlap(*address))?, false)
+                let overlaps = ours.overlap(*address);
+                let moved = overlaps.then(|| self.moved(&listen.place, v6only, old)).flatten();
+                let sockets = match moved {
+                    Some(gate) => gate.doors.iter().map(again).collect::<io::Result<_>>()?,
+                    None => self.open_tcp(*address, v6only, backlog, overlaps)?,
+                };
+                (sockets, false)
             }
             Place::Unix(path) => {
                 let socket = match self.ours(&listen.place, old) {
@@ -163,6 +169,13 @@ impl Keeper {
         Ok(sockets)
     }
 
+    /// The gate of another service at a place that moves from it to this one. Its sockets go on, so
+    /// that no client is lost between a close and an open.
+    fn moved<'a>(&self, place: &Place, v6only: bool, old: &'a Gates) -> Option<&'a Gate> {
+        let same = |g: &&Gate| g.place == *place && g.v6only == v6only;
+        old.values().flatten().find(same).filter(|g| g.doors.len() == self.workers)
+    }
+
     /// The socket of this process at a path that moves from one service to another, or that is
     /// listened on again before the workers have let it go.
     fn ours(&self, place: &Place, old: &Gates) -> Option<Arc<OwnedFd>> {
@@ -172,6 +185,11 @@ impl Keeper {
             self.leaving.iter().filter(|(p, _)| p == place).find_map(|(_, weak)| weak.upgrade())
         })
     }
+}
+
+/// The same socket with a descriptor of its own: who gives a door up closes only theirs.
+fn again(door: &Door) -> io::Result<Arc<OwnedFd>> {
+    Ok(Arc::new(door.socket.try_clone()?))
 }
 
 /// A sentence about the first address that `config` has twice.

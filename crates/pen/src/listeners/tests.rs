@@ -98,7 +98,14 @@ fn a_service_can_take_over_an_address() {
     let mut after = before.clone();
     let moved = std::mem::take(&mut after.services[0].listen);
     after.services.push(ServiceConfig { listen: moved, ..ServiceConfig::new("other") });
+    // Whoever waits in the queue is not lost on the way.
+    let _waiting = TcpStream::connect(&tcp).unwrap();
+    let old = ids(&gates);
     let gates = keeper.plan(&gates, &after).unwrap();
+    assert!(ids(&gates).iter().all(|id| !old.contains(id)));
+    let doors = gates.values().flatten().flat_map(|g| &g.doors);
+    let taken = doors.map(|d| sockets::accept(&*d.socket));
+    assert_eq!(taken.filter(|a| matches!(a, sockets::Accepted::Client(..))).count(), 1);
     assert_eq!(gates.get("other").map(Vec::len), Some(2));
     assert!(std::os::unix::net::UnixStream::connect(&path).is_ok());
     std::fs::remove_dir_all(&dir).unwrap();
