@@ -67,16 +67,16 @@ impl Target {
         }
     }
 
-    /// Takes lines. Lines in the form of another kind of target come from the moment of a change
-    /// and are lost.
-    pub(super) fn take(&mut self, batch: &Batch) -> io::Result<()> {
+    /// Takes lines; answers whether something was written or sent. Lines in the form of another kind
+    /// of target come from the moment of a change and are lost.
+    pub(super) fn take(&mut self, batch: &Batch) -> io::Result<bool> {
         match (&mut self.inner, batch.form()) {
             (Inner::File(log), Form::File) => {
                 log.buffer.extend_from_slice(batch.bytes());
-                if log.buffer.len() >= limits::LOG_BATCH { self.flush() } else { Ok(()) }
+                if log.buffer.len() >= limits::LOG_BATCH { self.flush() } else { Ok(false) }
             }
             (Inner::Datagrams { socket, .. }, Form::Datagrams) => {
-                let mut trouble = Ok(());
+                let mut trouble = Ok(!batch.is_empty());
                 for line in batch.lines() {
                     if let Err(e) = send(socket, line) {
                         self.lost = self.lost.saturating_add(1);
@@ -87,17 +87,19 @@ impl Target {
             }
             (Inner::File(_), Form::Datagrams) | (Inner::Datagrams { .. }, Form::File) => {
                 self.lost = self.lost.saturating_add(batch.count());
-                Ok(())
+                Ok(false)
             }
         }
     }
 
-    /// Writes what is buffered. On an error the lines that were not written are lost.
-    pub(super) fn flush(&mut self) -> io::Result<()> {
-        let Inner::File(log) = &mut self.inner else { return Ok(()) };
+    /// Writes what is buffered; answers whether there was something. On an error the lines that were
+    /// not written are lost.
+    pub(super) fn flush(&mut self) -> io::Result<bool> {
+        let Inner::File(log) = &mut self.inner else { return Ok(false) };
+        let some = !log.buffer.is_empty();
         let (lost, result) = log.flush();
         self.lost = self.lost.saturating_add(lost);
-        result
+        result.map(|()| some)
     }
 
     /// Opens the file anew by its name, for a log that was renamed. On an error the old file

@@ -195,8 +195,12 @@ fn a_file_that_cannot_be_written_is_reported_once() {
         logs.lines(LogId(1), batch(Form::File, &["x\n", "y\n"]));
         assert!(logs.flush(PATIENCE));
     }
+    // With nothing written it does not work again.
+    logs.reopen_all().unwrap();
+    logs.close(LogId(1)).unwrap();
     assert!(logs.flush_and_stop(PATIENCE));
     thread.join().unwrap();
+    assert!(!paper.text().contains("works again"), "{}", paper.text());
     assert_eq!(paper.text().matches("log /dev/full: ").count(), 1, "{}", paper.text());
     assert!(paper.text().contains("; 2 lines lost so far"), "{}", paper.text());
 }

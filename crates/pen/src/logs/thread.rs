@@ -119,9 +119,8 @@ impl Writer {
     fn lines(&mut self, id: LogId, batch: &Batch) {
         let Some(log) = self.logs.get_mut(&id) else { return };
         log.dirty = true;
-        if let Err(e) = log.target.take(batch) {
-            log.trouble(&mut self.sinks, &e);
-        }
+        let taken = log.target.take(batch);
+        log.note(&mut self.sinks, taken);
     }
 
     /// Carries out the orders up to `number`.
@@ -199,14 +198,20 @@ impl Log {
 
     fn flush(&mut self, sinks: &mut Sinks) {
         self.dirty = false;
-        match self.target.flush() {
+        let flushed = self.target.flush();
+        self.note(sinks, flushed);
+    }
+
+    /// Reports how writing went; with nothing written there is nothing new.
+    fn note(&mut self, sinks: &mut Sinks, written: io::Result<bool>) {
+        match written {
             Err(e) => self.trouble(sinks, &e),
-            Ok(()) if self.troubled => {
+            Ok(true) if self.troubled => {
                 self.troubled = false;
                 let (name, lost) = (self.target.name(), self.target.take_lost());
                 sinks.own(&format!("log {name} works again; {lost} lines were lost"));
             }
-            Ok(()) => {}
+            Ok(_) => {}
         }
     }
 
