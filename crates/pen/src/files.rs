@@ -20,6 +20,10 @@ use rustix::fs::OFlags;
 /// Opening a pipe would wait for the other end; for files this changes nothing.
 const NOT_WAITING: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY);
 
+/// Permissions of files that Pen makes, less the umask: nobody else writes them, even if the program
+/// that started Pen has no umask.
+const MODE: u32 = 0o644;
+
 /// What is wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileFault {
@@ -232,6 +236,7 @@ pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)
+        .mode(MODE)
         .truncate(true)
         .custom_flags(NOT_WAITING.bits().cast_signed())
         .open(path)?;
@@ -240,7 +245,7 @@ pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
 
 fn replace_whole(path: &Path, contents: &[u8], mode: Option<u32>) -> io::Result<()> {
     let aside = aside(path)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).open(&aside)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&aside)?;
     let result = fill(&mut file, contents, mode).and_then(|()| std::fs::rename(&aside, path));
     if result.is_err() {
         // It is ours: it was made a moment ago under a name that did not exist.

@@ -133,6 +133,7 @@ fn files_are_replaced_whole_and_keep_what_they_are() {
     let place = Place::new("replace");
     let path = place.0.join("page");
     replace(&path, b"first").unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o022, 0, "ours alone to write");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     replace(&path, b"second").unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"second");
