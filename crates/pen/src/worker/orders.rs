@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
+use pen_core::limits;
 use pen_core::moment::Moment;
 use pen_core::reasons::CloseReason;
 use pen_core::report::ConnectionRow;
@@ -98,9 +99,15 @@ impl Worker {
         self.arm(key);
     }
 
-    /// Accepts who is in the queue already, then closes.
+    /// Accepts who is in the queue already, then closes. Who comes after that may come for ever.
     fn close_door(&mut self, station: u32, key: usize) {
-        while self.accept_from(key) {}
+        let live = self.station_service(station).map(|s| s.live.load_full());
+        let rounds = live.map_or(0, |l| limits::BACKLOG_MAX / l.config.accepts.max(1)) + 1;
+        for _ in 0..=rounds {
+            if !self.accept_from(key) {
+                break;
+            }
+        }
         self.disarm(key);
         self.doors.remove(key);
         if let Some(station) = self.stations.get_mut(station as usize) {
