@@ -183,6 +183,9 @@ fn open_with(plan: &Plan, logs: &Logs, descriptors: u64) -> Result<Opened, Failu
     for warning in changes.warnings {
         running.warn(warning);
     }
+    for line in changes.news {
+        logs.say(Level::Debug(1), || line);
+    }
     let pid_file = plan.launch.pid_file.as_deref().map(|path| {
         let hint = plan.rights.hint();
         PidFile::write(Path::new(path)).map_err(|f| Failure { text: f.text + &hint, ..f })
