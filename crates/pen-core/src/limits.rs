@@ -103,15 +103,17 @@ pub const RESOLVE_QUEUE: usize = 4_096;
 pub const SCRATCH: usize = 256 * 1024;
 /// Bytes one read takes until a direction proves to be bulky; bounds what a slow reader can pin.
 pub const READ_MODEST: usize = 64 * 1024;
-/// Full reads in a row that make a direction bulky.
-pub const BULKY_AFTER: u8 = 4;
+/// Bytes that make a turn of a direction a bulky one.
+pub const BULKY_TURN: u64 = 32 * 1024;
+/// Bytes moved in bulky turns after which a direction is bulky.
+pub const BULKY_AFTER: u32 = 1024 * 1024;
 /// Bytes a pipe of the splicing engine can hold. Measured: 64 KiB is too little to pay.
 pub const PIPE_SIZE: usize = 512 * 1024;
 /// Pipes of one worker. Bulky flows beyond are copied. Also bounds what stalled bulky flows pin.
 pub const PIPES_PER_WORKER: usize = 64;
 /// Requests for a pipe that are declined after the kernel refused one; then it is asked again.
 pub const PIPE_RETRY_AFTER: u32 = 1_024;
-/// Turns in a row that move little after which a spliced flow is copied again.
+/// Turns in a row that move little after which a bulky direction is copied again.
 pub const SMALL_TURNS: u8 = 4;
 /// Reads of one direction per loop turn before the others get theirs.
 pub const READS_PER_TURN: u32 = 16;

@@ -66,8 +66,7 @@ pub(super) fn pump(
 
 /// Reads once; notes the end, an error or dryness in `flow`. Answers the number of bytes.
 fn receive(flow: &mut Flow, source: BorrowedFd<'_>, buffer: &mut [u8]) -> usize {
-    let bulky = flow.full_reads >= limits::BULKY_AFTER;
-    let want = if bulky { limits::SCRATCH } else { limits::READ_MODEST };
+    let want = if flow.is_bulky() { limits::SCRATCH } else { limits::READ_MODEST };
     let room = buffer.get_mut(..want).unwrap_or_default();
     match recv(source, room, RecvFlags::empty()) {
         Ok((0, _)) => {
@@ -76,15 +75,10 @@ fn receive(flow: &mut Flow, source: BorrowedFd<'_>, buffer: &mut [u8]) -> usize 
         }
         Ok((n, _)) => {
             flow.read += n as u64;
-            if n < want {
-                flow.full_reads = 0;
-                if !flow.to_the_last {
-                    // Edge-triggered: what comes later announces itself.
-                    flow.readable = false;
-                    flow.source_end = flow.end_near.then_some(SourceEnd::Ended);
-                }
-            } else {
-                flow.full_reads = flow.full_reads.saturating_add(1).min(limits::BULKY_AFTER);
+            if n < want && !flow.to_the_last {
+                // Edge-triggered: what comes later announces itself.
+                flow.readable = false;
+                flow.source_end = flow.end_near.then_some(SourceEnd::Ended);
             }
             n
         }
@@ -105,14 +99,16 @@ fn forward(flow: &mut Flow, sink: BorrowedFd<'_>, bytes: &[u8]) -> Option<Pumped
         return None;
     }
     flow.hurry(sink);
-    match write(sink, bytes) {
+    // With the last bytes the end of stream follows at once, in the same packet.
+    let last = flow.source_end == Some(SourceEnd::Ended);
+    let flags = if last { SendFlags::MORE } else { SendFlags::empty() };
+    match write(sink, bytes, flags) {
         Sent::All => {
             flow.written += bytes.len() as u64;
             None
         }
         Sent::Part(n) => {
             flow.written += n as u64;
-            flow.full_reads = 0;
             let rest = bytes.get(n..).unwrap_or_default();
             flow.unsent = Some(Box::new(Unsent { bytes: rest.into(), from: 0 }));
             Some(Pumped::Blocked)
@@ -143,7 +139,7 @@ fn forward_tapped(
 fn flush(flow: &mut Flow, sink: BorrowedFd<'_>) -> Option<Pumped> {
     let unsent = flow.unsent.as_mut()?;
     let bytes = unsent.bytes.get(unsent.from..).unwrap_or_default();
-    match write(sink, bytes) {
+    match write(sink, bytes, SendFlags::empty()) {
         Sent::All => {
             flow.written += bytes.len() as u64;
             flow.unsent = None;
@@ -161,11 +157,11 @@ fn flush(flow: &mut Flow, sink: BorrowedFd<'_>) -> Option<Pumped> {
     }
 }
 
-fn write(sink: BorrowedFd<'_>, bytes: &[u8]) -> Sent {
+fn write(sink: BorrowedFd<'_>, bytes: &[u8], flags: SendFlags) -> Sent {
     let mut done = 0;
     loop {
         let rest = bytes.get(done..).unwrap_or_default();
-        match send(sink, rest, SendFlags::NOSIGNAL) {
+        match send(sink, rest, flags | SendFlags::NOSIGNAL) {
             Ok(n) if n == rest.len() => return Sent::All,
             Ok(n) => done += n,
             Err(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => return Sent::Part(done),

@@ -106,9 +106,9 @@ pub struct Flow {
     to_the_last: bool,
     /// The sink passes on what it gets at once.
     prompt: bool,
-    /// Full reads in a row, up to [`limits::BULKY_AFTER`].
-    full_reads: u8,
-    /// Turns in a row that spliced little, up to [`limits::SMALL_TURNS`].
+    /// Bytes moved in turns that moved many, up to [`limits::BULKY_AFTER`].
+    streak: u32,
+    /// Turns in a row that moved few, up to [`limits::SMALL_TURNS`].
     small_turns: u8,
     /// The pipe, while the flow is spliced.
     piped: Option<Box<Piped>>,
@@ -169,13 +169,37 @@ impl Flow {
         }
     }
 
+    /// Whether much is moving in it.
+    fn is_bulky(&self) -> bool {
+        self.streak >= limits::BULKY_AFTER
+    }
+
+    /// Notes what one turn moved. A few small turns in a row, and it is small again.
+    fn note_turn(&mut self, moved: u64) {
+        if moved >= limits::BULKY_TURN {
+            let moved = u32::try_from(moved).unwrap_or(u32::MAX);
+            self.streak = self.streak.saturating_add(moved).min(limits::BULKY_AFTER);
+            self.small_turns = 0;
+        } else if moved > 0 && self.streak > 0 {
+            self.small_turns += 1;
+            if self.small_turns >= limits::SMALL_TURNS {
+                (self.streak, self.small_turns) = (0, 0);
+            }
+        }
+    }
+
     /// Whether it is to be spliced from here on, nothing copied being unsent.
     fn bulky(&self) -> bool {
         match self.choice {
             Choice::Copy => false,
             Choice::Splice => true,
-            Choice::Auto => self.full_reads >= limits::BULKY_AFTER,
+            Choice::Auto => self.is_bulky(),
         }
+    }
+
+    /// Whether room at the sink, or another look at the source, can move anything.
+    pub fn waits(&self) -> bool {
+        self.readable || self.unsent.is_some() || self.piped.is_some() || self.source_end.is_some()
     }
 
     /// Has a pipe, or gets one if it is to be spliced and there is one.
@@ -188,6 +212,19 @@ impl Flow {
 
     /// Moves bytes until something stops it.
     pub fn pump(
+        &mut self,
+        source: BorrowedFd<'_>,
+        sink: BorrowedFd<'_>,
+        scratch: &mut Scratch,
+        tap: Option<&mut dyn Tap>,
+    ) -> Pumped {
+        let before = self.read;
+        let pumped = self.run(source, sink, scratch, tap);
+        self.note_turn(self.read - before);
+        pumped
+    }
+
+    fn run(
         &mut self,
         source: BorrowedFd<'_>,
         sink: BorrowedFd<'_>,

@@ -41,16 +41,8 @@ pub(super) fn pump(
     sink: BorrowedFd<'_>,
     pipes: &mut Pipes,
 ) -> Pumped {
-    let before = flow.read;
     let pumped = run(flow, source, sink);
     if pumped == Pumped::Drained {
-        // A source that is dry after little is not bulky any more.
-        let moved = flow.read - before;
-        flow.small_turns =
-            if moved < limits::READ_MODEST as u64 { flow.small_turns + 1 } else { 0 };
-        if flow.small_turns >= limits::SMALL_TURNS {
-            (flow.small_turns, flow.full_reads) = (0, 0);
-        }
         release(flow, pipes);
     }
     pumped

@@ -53,13 +53,21 @@ impl Worker {
         if flags.intersects(!EventFlags::OUT) {
             self.pump(key, side);
         }
-        if flags.intersects(EventFlags::OUT | EventFlags::ERR | EventFlags::HUP) {
+        if flags.intersects(EventFlags::ERR | EventFlags::HUP)
+            || flags.contains(EventFlags::OUT) && self.waits(key, side.other())
+        {
             self.pump(key, side.other());
         }
         if flags.contains(EventFlags::ERR) {
             // It is dead, whether or not anybody has a byte for it. No other event will say so.
             self.act(key, side.other(), Outcome::SinkReset);
         }
+    }
+
+    /// Whether the stream from `source` can go on now that its sink has room. A socket that is
+    /// registered for writing reports it with every other event.
+    fn waits(&mut self, key: u32, source: Side) -> bool {
+        self.conns.get_mut(key as usize).is_some_and(|c| c.flow(source).waits())
     }
 
     /// Notes activity. The list of open connections is kept in order to the second, so a busy
