@@ -15,4 +15,3 @@ pub mod services;
 pub mod signals;
 pub mod sockets;
 pub mod syslog;
-pub mod umask;
