@@ -10,7 +10,8 @@ use super::*;
 
 const ALL: [Choice; 3] = [Choice::Auto, Choice::Copy, Choice::Splice];
 
-fn pair() -> (TcpStream, TcpStream) {
+/// Both ends of a connection; the second does not block.
+pub(super) fn pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (near, _) = listener.accept().unwrap();
@@ -18,7 +19,8 @@ fn pair() -> (TcpStream, TcpStream) {
     (far, near)
 }
 
-fn pattern(n: usize) -> Vec<u8> {
+/// Bytes in which a shifted or lost piece shows.
+pub(super) fn pattern(n: usize) -> Vec<u8> {
     (0..n).map(|i| (i * 31 % 251) as u8).collect()
 }
 

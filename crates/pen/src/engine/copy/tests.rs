@@ -1,13 +1,14 @@
 //! The copying engine over real sockets: order, ends, resets, back-pressure, taps.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::fd::AsFd;
 
 use pen_core::limits;
 use pen_core::reasons::CloseReason;
 use pen_core::relay::Outcome;
 
+use super::super::tests::{pair, pattern};
 use super::super::{Flow, Pumped, Scratch, Tap};
 
 /// Two TCP connections with a flow between their near ends.
@@ -18,14 +19,6 @@ struct Line {
     reader: TcpStream,
     flow: Flow,
     scratch: Scratch,
-}
-
-fn pair() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let (near, _) = listener.accept().unwrap();
-    near.set_nonblocking(true).unwrap();
-    (far, near)
 }
 
 impl Line {
@@ -49,10 +42,6 @@ impl Line {
         self.reader.read_exact(&mut bytes).unwrap();
         bytes
     }
-}
-
-fn pattern(n: usize) -> Vec<u8> {
-    (0..n).map(|i| (i * 31 % 251) as u8).collect()
 }
 
 #[test]
