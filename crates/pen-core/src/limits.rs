@@ -94,9 +94,10 @@ pub const WORKER_ANSWER_S: u32 = 2;
 pub const RESOLVE_S: u32 = 10;
 /// Look-ups of host names at once. A resolver that hangs holds this many threads and no more;
 /// further names wait for their deadline.
-pub const RESOLVE_THREADS: usize = 4;
-/// Host names that may wait for a look-up. One more is an error.
-pub const RESOLVE_QUEUE: usize = 4_096;
+pub const RESOLVE_THREADS: usize = 16;
+/// Host names that may wait for a look-up: more than one service can have servers, so that a reload
+/// never fails where the start did not. One more is an error.
+pub const RESOLVE_QUEUE: usize = 65_536;
 
 /// Bytes one read may take: the scratch buffer of a worker. Measured: 16 and 32 KiB lose half of
 /// the bulk rate of this size.
