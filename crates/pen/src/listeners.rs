@@ -287,4 +287,4 @@ impl Ours {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

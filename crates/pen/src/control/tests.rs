@@ -11,11 +11,11 @@ use pen_core::addr::Place;
 use pen_core::config::Config;
 
 use super::*;
-use crate::listeners::tests::free_port;
 use crate::logs::Logs;
 use crate::names::KnownNames;
 use crate::shared::{Order, Pool};
 use crate::{publish, worker};
+use pen_test::free_port;
 
 struct Pen {
     dir: PathBuf,

@@ -1,7 +1,8 @@
 //! Listeners: what is kept, what is refused, what both families share.
 
-use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::net::TcpStream;
+
+use pen_test::free_port;
 
 use super::*;
 
@@ -17,19 +18,6 @@ fn listen(address: &str) -> Listen {
         Err(_) => Place::Unix(address.into()),
     };
     Listen { text: address.to_owned(), place }
-}
-
-/// A port that was free on all addresses a moment ago, from below those that the kernel gives to
-/// clients: between here and its use nobody gets it by chance. Never the same one twice.
-pub(crate) fn free_port() -> u16 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let n = std::process::id().wrapping_mul(37) + NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = 10_000 + u16::try_from(n % 20_000).unwrap();
-        if TcpListener::bind(("0.0.0.0", port)).is_ok() {
-            return port;
-        }
-    }
 }
 
 fn ids(gates: &Gates) -> Vec<u64> {

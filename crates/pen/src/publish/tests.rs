@@ -8,8 +8,8 @@ use pen_core::addr::{Host, Listen, Place};
 use pen_core::config::ServerConfig;
 
 use super::*;
-use crate::listeners::tests::free_port;
 use crate::names::KnownNames;
+use pen_test::free_port;
 
 struct Stage {
     running: Running,
