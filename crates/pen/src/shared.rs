@@ -12,13 +12,12 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use pen_core::clients::ClientTable;
-use pen_core::reasons::CloseReason;
 use pen_core::report::ConnectionRow;
 use pen_core::select::Cursor;
 use pen_core::service::Live;
@@ -47,10 +46,6 @@ pub struct Service {
     pub idlers: AtomicU32,
     /// Number of the server used last, as the reports print it; -3 before the first.
     pub last_server: AtomicI64,
-    /// Connections ended, by reason (index: position in [`CloseReason::ALL`]).
-    pub ended: [AtomicU64; CloseReason::ALL.len()],
-    /// Connections accepted.
-    pub accepted: AtomicU64,
     /// Workers that stopped accepting for want of room in this service.
     starved: Starved,
 }
@@ -114,8 +109,6 @@ impl Service {
             idler_cursor: Cursor::default(),
             idlers: AtomicU32::new(0),
             last_server: AtomicI64::new(-3),
-            ended: Default::default(),
-            accepted: AtomicU64::new(0),
             starved: Starved::new(workers),
         }
     }
@@ -157,14 +150,6 @@ impl Service {
     /// There is room again, or fewer connects are pending: wakes the workers that wait for it.
     pub fn feed_starved(&self, pool: &Pool) {
         self.starved.wake(&pool.mailboxes, || Order::Resume { service: self.id });
-    }
-
-    /// Notes the end of a connection.
-    pub fn count_end(&self, reason: CloseReason) {
-        let place = CloseReason::ALL.iter().position(|r| *r == reason);
-        if let Some(counter) = place.and_then(|p| self.ended.get(p)) {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
     }
 }
 

@@ -157,12 +157,10 @@ impl Worker {
 
     /// Takes a connection or an idler into the worker's tables.
     pub(super) fn insert(&mut self, conn: Conn) -> u32 {
-        let (station, accepted) = (conn.station, !conn.is_idler());
+        let station = conn.station;
         let key = u32::try_from(self.conns.insert(conn)).unwrap_or(u32::MAX);
         if let Some(station) = self.stations.get_mut(station as usize) {
             station.conns += 1;
-            let accepted = u64::from(accepted);
-            station.service.accepted.fetch_add(accepted, std::sync::atomic::Ordering::Relaxed);
         }
         key
     }

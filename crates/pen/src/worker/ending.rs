@@ -70,7 +70,6 @@ impl Worker {
                 tables.clients.count_bytes(id, moved.to_client, moved.from_client);
             }
         }
-        service.count_end(reason);
         if client.is_none() {
             service.idlers.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
             self.rest_idlers(station);
