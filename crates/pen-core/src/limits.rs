@@ -163,6 +163,31 @@ pub const PENCTL_CONNECT_S: u32 = 10;
 /// to resolve names.
 pub const PENCTL_ANSWER_S: u32 = 60;
 
+/// Events a worker takes from the kernel per loop turn; the others come in the next one.
+pub const EVENTS_PER_TURN: usize = 512;
+/// Milliseconds between two looks at what is not acknowledged yet, if few connections wait.
+pub const FLUSH_LOOK_MS: u64 = 2;
+/// Connections looked at per millisecond, if many wait: a server that dies under ten thousand slow
+/// readers must not keep the worker busy with looking.
+pub const FLUSH_LOOKS_PER_MS: u64 = 50;
+/// Seconds the last lines may take to reach log and terminal at the end of the start and of the
+/// process; then they are lost.
+pub const LAST_LINES_S: u64 = 2;
+/// Milliseconds that a process that ends because of a defect leaves to its last line, and then to
+/// the other workers for resetting their connections.
+pub const LAST_MOMENT_MS: u64 = 250;
+/// Bytes taken from a control client at once; one that sends more than a line is read no further.
+pub const CONTROL_PIECE: usize = 4_096;
+/// Bytes of a first word that may still be an HTTP method: the longest registered one has 17. With
+/// a longer one a stream is not taken for HTTP; without this, one without blanks would never be
+/// decided.
+pub const HTTP_METHOD_MAX: usize = 32;
+/// Characters of a foreign word that a message repeats; the rest is left out.
+pub const SHOWN_MAX: usize = 64;
+/// Connections one server of `--demo` answers at once; further ones are closed.
+pub const DEMO_AT_ONCE: usize = 64;
+/// Seconds a client of a `--demo` server may take to say what it wants; then it is closed.
+pub const DEMO_PATIENCE_S: u64 = 5;
 /// Servers of the built-in farm of `--demo`.
 pub const DEMO_SERVERS: usize = 3;
 /// Port of `--demo` unless it says otherwise.

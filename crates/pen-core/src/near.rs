@@ -2,8 +2,7 @@
 //!
 //! Used wherever an operator's word is not understood: commands, keys, options, names.
 
-/// Longest part of a foreign word that a message repeats, in characters.
-const SHOWN_MAX: usize = 64;
+use crate::limits::SHOWN_MAX;
 
 /// The candidate that `word` was most likely meant to be: at most a third of its letters away
 /// (at least one), counting a swap of neighbours as one. Case is ignored. `None` if nothing is

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use pen_core::cli::{self, Launch, Stop};
 use pen_core::config::Config;
+use pen_core::limits;
 use pen_core::listen_word;
 use pen_sys::notify::Notify;
 use pen_sys::services::Services;
@@ -31,9 +32,6 @@ use crate::names::AskedNames;
 use crate::publish::{self, Running};
 use crate::shared::{Order, Pool};
 use crate::worker;
-
-/// How long the last lines of the logs may take.
-const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// Runs Pen with these arguments (without the program's name).
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -155,7 +153,7 @@ fn open(plan: &Plan, start: &Start) -> Result<House, Failure> {
     let opened = open_with(plan, &logs, descriptors);
     if opened.is_err() {
         // What was said on the way explains the failure.
-        let _ = logs.flush(LAST_LINES);
+        let _ = logs.flush(Duration::from_secs(limits::LAST_LINES_S));
     }
     let (running, control, pid_file, workers) = opened?;
     Ok(House { signals, notify, logs, running, control, pid_file, workers })
@@ -244,7 +242,7 @@ fn serve(plan: Plan, house: House, start: Start) -> ExitCode {
     if let Some(Err(why)) = pid_file.map(PidFile::remove) {
         logs.say(Level::Always, || why);
     }
-    let _ = logs.flush_and_stop(LAST_LINES);
+    let _ = logs.flush_and_stop(Duration::from_secs(limits::LAST_LINES_S));
     match reason {
         ExitReason::Signal | ExitReason::Drained | ExitReason::Command => Exit::Clean.into(),
         ExitReason::Failed => Exit::Failed.into(),

@@ -1,7 +1,7 @@
 //! The built-in farm of `--demo`: a few tiny web servers inside the process, on loopback, so that
 //! a newcomer sees Pen balance without owning a server.
 //!
-//! Bounded: one request per connection, [`AT_ONCE`] connections per server, a deadline for each.
+//! Bounded: one request per connection, [`limits::DEMO_AT_ONCE`] connections per server, a deadline for each.
 
 use std::fs::DirBuilder;
 use std::io::{self, BufRead, BufReader, Write};
@@ -21,12 +21,8 @@ use pen_sys::privileges;
 
 use crate::control::perform;
 
-/// Connections one demo server answers at once; further ones are closed.
-const AT_ONCE: usize = 64;
 /// The control socket in the demo's directory.
 const CONTROL: &str = "control";
-/// How long a client may take to say what it wants.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The servers of the demo, bound but not yet serving: threads may start only when signals are
 /// dealt with.
@@ -142,7 +138,7 @@ fn welcome(port: u16, control: &str) -> String {
 }
 
 fn serve(number: usize, client: TcpStream, busy: &Arc<AtomicUsize>) {
-    if busy.fetch_add(1, Ordering::SeqCst) >= AT_ONCE {
+    if busy.fetch_add(1, Ordering::SeqCst) >= limits::DEMO_AT_ONCE {
         busy.fetch_sub(1, Ordering::SeqCst);
         return;
     }
@@ -158,8 +154,9 @@ fn serve(number: usize, client: TcpStream, busy: &Arc<AtomicUsize>) {
 }
 
 fn answer(number: usize, client: &TcpStream) -> io::Result<()> {
-    client.set_read_timeout(Some(PATIENCE))?;
-    client.set_write_timeout(Some(PATIENCE))?;
+    let patience = Duration::from_secs(limits::DEMO_PATIENCE_S);
+    client.set_read_timeout(Some(patience))?;
+    client.set_write_timeout(Some(patience))?;
     let mut request = String::new();
     let mut head = BufReader::new(io::Read::take(client, 16 * 1024));
     head.read_line(&mut request)?;

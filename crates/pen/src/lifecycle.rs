@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use pen_core::limits;
 use pen_sys::daemon::{self, Ready, Role};
 use pen_sys::notify::Notify;
 use pen_sys::privileges::{self, User};
@@ -26,9 +27,6 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use crate::logs::Logs;
-
-/// How long the last words of the start may take to reach the terminal.
-const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +111,7 @@ impl Start {
     /// The standard descriptors cannot be let go of; the parent has heard of it.
     pub fn succeed(self, logs: &Logs, notify: &Notify, status: &str) -> Result<(), Failure> {
         // A terminal that takes nothing must not keep the service from running.
-        let _ = logs.started(LAST_WORDS);
+        let _ = logs.started(Duration::from_secs(limits::LAST_LINES_S));
         self.ready
             .ready()
             .map_err(|e| Failure::new(format!("cannot let go of the terminal: {e}")))?;

@@ -11,10 +11,6 @@ use std::mem;
 use crate::http::framing::{Body, Fields, FirstLine, RequestLine, Scan};
 use crate::limits;
 
-/// Longer first words are not taken for the beginning of a request: the longest registered method
-/// has 17 bytes. Without this, a stream without blanks would never be decided.
-const METHOD_MAX: usize = 32;
-
 /// The log's view of one connection.
 #[derive(Debug)]
 pub struct LogTracker {
@@ -102,7 +98,7 @@ impl LogTracker {
         let State::First(first) = &mut self.state else { return 0 };
         let (used, mut scan) = first.scan(rest);
         let line = rest.get(..used).unwrap_or(rest);
-        if scan == Scan::More && first.method_len() > METHOD_MAX {
+        if scan == Scan::More && first.method_len() > limits::HTTP_METHOD_MAX {
             scan = Scan::NotHttp;
         }
         match scan {

@@ -15,9 +15,6 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::line::{Fed, LineBuffer};
 
-/// Bytes taken at once; a client that sends more than a line is read no further.
-const PIECE: usize = 4_096;
-
 /// A client of the control socket.
 #[derive(Debug)]
 pub struct Session {
@@ -97,7 +94,7 @@ impl Session {
 
     fn read(&mut self, now: Moment) -> Step {
         let Phase::Reading(line) = &mut self.phase else { return Step::Wait };
-        let mut piece = [0_u8; PIECE];
+        let mut piece = [0_u8; limits::CONTROL_PIECE];
         let fed = match recv(&self.socket, &mut piece[..], RecvFlags::empty()) {
             Ok((_, 0)) => line.finish(),
             Ok((_, n)) => line.feed(piece.get(..n).unwrap_or_default()),
@@ -140,8 +137,8 @@ impl Session {
     fn leave(&self) {
         // A client that has gone already has nothing to hear.
         let _: io::Result<()> = sockets::shutdown_write(&self.socket);
-        let mut waste = [0_u8; PIECE];
-        for _ in 0..limits::CONTROL_WASTE / PIECE {
+        let mut waste = [0_u8; limits::CONTROL_PIECE];
+        for _ in 0..limits::CONTROL_WASTE / limits::CONTROL_PIECE {
             match recv(&self.socket, &mut waste[..], RecvFlags::empty()) {
                 Ok((_, n)) if n > 0 => {}
                 _ => return,

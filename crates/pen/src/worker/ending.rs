@@ -23,12 +23,6 @@ pub(super) enum Manner {
     Reset,
 }
 
-/// Milliseconds between two looks at what is not acknowledged yet, if few wait.
-const FLUSH_LOOK_MS: u64 = 2;
-/// Connections looked at per millisecond, if many wait: a server that dies under ten thousand slow
-/// readers must not keep the worker busy with looking.
-const FLUSH_LOOKS_PER_MS: u64 = 50;
-
 impl Worker {
     /// Ends a connection.
     pub(super) fn finish(&mut self, key: u32, manner: Manner, reason: CloseReason) {
@@ -143,7 +137,7 @@ impl Worker {
         }
         conn.phase = Phase::Flushing { side, reset, reason };
         if self.flushing.head(&self.conns).is_none() {
-            self.flush_look = self.now.plus_ms(FLUSH_LOOK_MS);
+            self.flush_look = self.now.plus_ms(limits::FLUSH_LOOK_MS);
         }
         self.flushing.append(&mut self.conns, key, self.now);
         self.due_by(self.flush_look);
@@ -171,7 +165,7 @@ impl Worker {
             return self.due_by(self.flush_look);
         }
         let waiting: Vec<u32> = self.flushing.keys(&self.conns).collect();
-        let pause = FLUSH_LOOK_MS.max(waiting.len() as u64 / FLUSH_LOOKS_PER_MS);
+        let pause = limits::FLUSH_LOOK_MS.max(waiting.len() as u64 / limits::FLUSH_LOOKS_PER_MS);
         for key in waiting {
             let Some(conn) = self.conns.get(key as usize) else { continue };
             let Phase::Flushing { side, reset, reason } = conn.phase else { continue };

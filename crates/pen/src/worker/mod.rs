@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use pen_core::limits;
 use pen_core::moment::Moment;
 use pen_core::relay::Side;
 use pen_sys::sockets;
@@ -48,11 +49,6 @@ const WATCHED: epoll::EventFlags = epoll::EventFlags::IN
     .union(epoll::EventFlags::RDHUP)
     .union(epoll::EventFlags::PRI)
     .union(epoll::EventFlags::ET);
-/// Events taken from the kernel per loop turn.
-const EVENTS: usize = 512;
-/// What a process that ends because of a defect leaves to its last line, and then to the other
-/// workers for resetting their connections.
-const LAST_MOMENT: Duration = Duration::from_millis(250);
 
 /// A worker thread's whole state.
 pub struct Worker {
@@ -121,13 +117,14 @@ impl Worker {
             format!("worker {index} met a defect of Pen; every connection is reset, Pen ends")
         });
         // The process ends badly in any case.
-        let _ = self.logs.flush(LAST_MOMENT);
-        std::thread::sleep(LAST_MOMENT);
+        let moment = Duration::from_millis(limits::LAST_MOMENT_MS);
+        let _ = self.logs.flush(moment);
+        std::thread::sleep(moment);
         std::process::abort();
     }
 
     fn run(&mut self) {
-        let mut events: Vec<epoll::Event> = Vec::with_capacity(EVENTS);
+        let mut events: Vec<epoll::Event> = Vec::with_capacity(limits::EVENTS_PER_TURN);
         while !self.stopped {
             self.wait(&mut events);
             self.now = clock::now();
