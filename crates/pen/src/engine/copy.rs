@@ -10,7 +10,7 @@ use pen_core::relay::Outcome;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
-use super::{Flow, Pumped, Scratch, SourceEnd, Tap, Unsent, splice};
+use super::{Flow, Pumped, Scratch, Tap, Unsent, splice};
 
 /// What one attempt to write came to.
 enum Sent {
@@ -37,10 +37,7 @@ pub(super) fn pump(
     }
     for _ in 0..limits::READS_PER_TURN {
         if let Some(end) = flow.source_end {
-            return Pumped::Over(match end {
-                SourceEnd::Ended => Outcome::Ended,
-                SourceEnd::Reset => Outcome::SourceReset,
-            });
+            return Pumped::Over(end);
         }
         if tap.as_ref().is_some_and(|t| t.paused()) {
             return Pumped::Paused;
@@ -70,7 +67,7 @@ fn receive(flow: &mut Flow, source: BorrowedFd<'_>, buffer: &mut [u8]) -> usize 
     let room = buffer.get_mut(..want).unwrap_or_default();
     match recv(source, room, RecvFlags::empty()) {
         Ok((0, _)) => {
-            flow.source_end = Some(SourceEnd::Ended);
+            flow.source_end = Some(Outcome::Ended);
             0
         }
         Ok((n, _)) => {
@@ -78,7 +75,7 @@ fn receive(flow: &mut Flow, source: BorrowedFd<'_>, buffer: &mut [u8]) -> usize 
             if n < want && !flow.to_the_last {
                 // Edge-triggered: what comes later announces itself.
                 flow.readable = false;
-                flow.source_end = flow.end_near.then_some(SourceEnd::Ended);
+                flow.source_end = flow.end_near.then_some(Outcome::Ended);
             }
             n
         }
@@ -88,7 +85,7 @@ fn receive(flow: &mut Flow, source: BorrowedFd<'_>, buffer: &mut [u8]) -> usize 
         }
         Err(Errno::INTR) => 0,
         Err(_) => {
-            flow.source_end = Some(SourceEnd::Reset);
+            flow.source_end = Some(Outcome::SourceReset);
             0
         }
     }
@@ -100,7 +97,7 @@ fn forward(flow: &mut Flow, sink: BorrowedFd<'_>, bytes: &[u8]) -> Option<Pumped
     }
     flow.hurry(sink);
     // With the last bytes the end of stream follows at once, in the same packet.
-    let last = flow.source_end == Some(SourceEnd::Ended);
+    let last = flow.source_end == Some(Outcome::Ended);
     let flags = if last { SendFlags::MORE } else { SendFlags::empty() };
     match write(sink, bytes, flags) {
         Sent::All => {

@@ -85,19 +85,13 @@ pub enum Pumped {
     Refused(CloseReason),
 }
 
-/// How the source will end, once what was read of it is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SourceEnd {
-    Ended,
-    Reset,
-}
-
 /// One direction of one connection.
 #[derive(Debug, Default)]
 pub struct Flow {
     /// Read and not yet written; `None` except while the sink is slow.
     unsent: Option<Box<Unsent>>,
-    source_end: Option<SourceEnd>,
+    /// How the source ended; the direction is over once what was read is written.
+    source_end: Option<Outcome>,
     /// The source may have bytes that no event will announce again.
     readable: bool,
     /// The source's end of stream was announced: a short read is the last.

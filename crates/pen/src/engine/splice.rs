@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::pipe::{SpliceFlags, splice};
 
 use super::pipes::{Pipe, Pipes};
-use super::{Flow, Pumped, SourceEnd};
+use super::{Flow, Pumped};
 
 /// A pipe at a flow, and what is in it.
 #[derive(Debug)]
@@ -54,8 +54,7 @@ fn run(flow: &mut Flow, source: BorrowedFd<'_>, sink: BorrowedFd<'_>) -> Pumped 
             return stop;
         }
         match flow.source_end {
-            Some(SourceEnd::Ended) => return Pumped::Over(Outcome::Ended),
-            Some(SourceEnd::Reset) => return Pumped::Over(Outcome::SourceReset),
+            Some(end) => return Pumped::Over(end),
             None if !flow.readable => return Pumped::Drained,
             None => fill(flow, source),
         }
@@ -67,7 +66,7 @@ fn run(flow: &mut Flow, source: BorrowedFd<'_>, sink: BorrowedFd<'_>) -> Pumped 
 fn fill(flow: &mut Flow, source: BorrowedFd<'_>) {
     let Some(piped) = flow.piped.as_mut() else { return };
     match splice(source, None, &piped.pipe.write, None, limits::PIPE_SIZE, FLAGS) {
-        Ok(0) => flow.source_end = Some(SourceEnd::Ended),
+        Ok(0) => flow.source_end = Some(Outcome::Ended),
         Ok(n) => {
             piped.held += n;
             flow.read += n as u64;
@@ -75,7 +74,7 @@ fn fill(flow: &mut Flow, source: BorrowedFd<'_>) {
         // The pipe was empty, so it is the source that has nothing.
         Err(Errno::AGAIN) => flow.readable = false,
         Err(Errno::INTR) => {}
-        Err(_) => flow.source_end = Some(SourceEnd::Reset),
+        Err(_) => flow.source_end = Some(Outcome::SourceReset),
     }
 }
 
