@@ -16,7 +16,7 @@ use crate::moment::Moment;
 use crate::reasons::Refusal;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// Which server: a slot of the table, or one outside the rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

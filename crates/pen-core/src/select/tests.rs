@@ -6,6 +6,7 @@ use super::{Cursor, first};
 use crate::addr::Host;
 use crate::config::ServiceConfig;
 use crate::moment::Moment;
+use crate::servers::tests::meet;
 use crate::service::tests::{live, service, visitor};
 
 const NOW: Moment = Moment(5_000);
@@ -73,19 +74,11 @@ fn two_clients_at_the_same_moment_get_different_servers() {
     let cursors: Vec<Cursor> = (0..ROUNDS).map(|_| Cursor::default()).collect();
     let arrived = AtomicU32::new(0);
     let answers = || {
-        let meet = |(round, cursor): (u32, &Cursor)| {
-            arrived.fetch_add(1, Ordering::SeqCst);
-            let mut turns = 0u32;
-            while arrived.load(Ordering::SeqCst) < 2 * round {
-                turns += 1;
-                match turns % 256 {
-                    0 => std::thread::yield_now(),
-                    _ => std::hint::spin_loop(),
-                }
-            }
+        let answer = |(round, cursor): (u32, &Cursor)| {
+            meet(&arrived, round);
             cursor.advance(3, |_| true)
         };
-        (1..).zip(&cursors).map(meet).collect::<Vec<_>>()
+        (1..).zip(&cursors).map(answer).collect::<Vec<_>>()
     };
     let (one, other) = std::thread::scope(|scope| {
         let other = scope.spawn(answers);

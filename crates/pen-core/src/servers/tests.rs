@@ -108,6 +108,19 @@ fn limits_hold_under_many_threads() {
     assert_eq!((load.established(), load.reserved()), (0, 0));
 }
 
+/// Two threads that go through the same rounds, counted from 1, leave this at the same moment.
+pub(crate) fn meet(arrived: &AtomicU32, round: u32) {
+    arrived.fetch_add(1, Ordering::SeqCst);
+    let mut turns = 0u32;
+    while arrived.load(Ordering::SeqCst) < 2 * round {
+        turns += 1;
+        match turns % 256 {
+            0 => std::thread::yield_now(),
+            _ => std::hint::spin_loop(),
+        }
+    }
+}
+
 #[test]
 fn the_last_place_is_taken_once() {
     // A load for each round; both threads ask for its only place at the same moment.
@@ -118,15 +131,7 @@ fn the_last_place_is_taken_once() {
         for _ in 0..2 {
             scope.spawn(|| {
                 for (round, load) in (1..).zip(&loads) {
-                    arrived.fetch_add(1, Ordering::SeqCst);
-                    let mut turns = 0u32;
-                    while arrived.load(Ordering::SeqCst) < 2 * round {
-                        turns += 1;
-                        match turns % 256 {
-                            0 => std::thread::yield_now(),
-                            _ => std::hint::spin_loop(),
-                        }
-                    }
+                    meet(&arrived, round);
                     // Whoever gets it keeps it.
                     let _ = load.reserve(1, 0);
                 }
