@@ -129,6 +129,15 @@ pub const HTTP_HEADERS_MAX: usize = 256;
 pub const HTTP_FIELD_KEPT: usize = 8 * 1024;
 /// Requests a client may send ahead of the replies until `http` stops following them (as above).
 pub const HTTP_REQUESTS_AHEAD_MAX: u32 = 64;
+/// Seconds a TLS client may take from its accept to the end of the handshake, default; then it is
+/// closed.
+pub const TLS_HANDSHAKE_TIMEOUT_DEFAULT_S: u32 = 10;
+/// TLS handshakes of the process that may be unfinished, default; beyond, the oldest one of the
+/// worker is closed for each new one, because an honest client needs milliseconds.
+pub const TLS_HANDSHAKES_DEFAULT: u32 = 10_000;
+/// Unfinished TLS handshakes of one service and client address (of a /64 network in IPv6), default;
+/// further ones are closed at once. Many users may stand behind one address.
+pub const TLS_HANDSHAKES_PER_CLIENT_DEFAULT: u32 = 1_000;
 /// Milliseconds an aborted connection waits for its last bytes to reach the other side before the
 /// reset is sent.
 pub const ABORT_FLUSH_MS: u64 = 5_000;

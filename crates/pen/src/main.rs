@@ -17,6 +17,7 @@ mod publish;
 mod reload;
 mod resolve;
 mod shared;
+mod tls;
 mod worker;
 
 fn main() -> std::process::ExitCode {

@@ -3,6 +3,7 @@
 //! | Kind | Written by | Rule |
 //! |---|---|---|
 //! | [`Service::live`] | control thread | published whole; a connection keeps what it started with |
+//! | [`Service::tls`], [`Service::tls_servers`] | control thread | as above |
 //! | [`Service::tables`] | any worker | one short lock per new and per ended connection, never over a system call |
 //! | [`Service::room`], [`Service::pending`], server loads | any worker | atomics; limits by compare-and-swap |
 //! | [`Mailbox`] | control thread, and workers that free a place | a short lock and a wake-up |
@@ -16,13 +17,15 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use pen_core::clients::ClientTable;
 use pen_core::report::ConnectionRow;
 use pen_core::select::Cursor;
 use pen_core::service::Live;
 use pen_core::slots::Slots;
 use rustix::event::{EventfdFlags, eventfd};
+
+use crate::tls;
 
 /// What the workers and the control thread know of one service.
 #[derive(Debug)]
@@ -33,6 +36,10 @@ pub struct Service {
     pub name: String,
     /// Settings and servers of the moment.
     pub live: ArcSwap<Live>,
+    /// Clients speak TLS, if there is one.
+    pub tls: ArcSwapOption<tls::Terminator>,
+    /// Servers that are spoken to in TLS, if there are any.
+    pub tls_servers: ArcSwapOption<tls::Dialers>,
     tables: Mutex<Tables>,
     /// Connections taken and allowed.
     pub room: Room,
@@ -103,6 +110,8 @@ impl Service {
             name: live.config.name.clone(),
             room: Room::new(tables.slots.max()),
             live: ArcSwap::from_pointee(live),
+            tls: ArcSwapOption::empty(),
+            tls_servers: ArcSwapOption::empty(),
             tables: Mutex::new(tables),
             pending: AtomicU32::new(0),
             cursor: Cursor::default(),
