@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clients;
 pub mod command;
 pub mod config;
+pub mod handshakes;
 pub mod http;
 pub mod journey;
 pub mod limits;

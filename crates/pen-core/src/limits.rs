@@ -138,6 +138,12 @@ pub const TLS_HANDSHAKES_DEFAULT: u32 = 10_000;
 /// Unfinished TLS handshakes of one service and client address (of a /64 network in IPv6), default;
 /// further ones are closed at once. Many users may stand behind one address.
 pub const TLS_HANDSHAKES_PER_CLIENT_DEFAULT: u32 = 1_000;
+/// Bytes of a TLS record or handshake message that are kept until the rest of it has come: a message
+/// of 64 KiB in records of a few bytes. One in smaller pieces closes the connection.
+pub const TLS_PARTIAL_MAX: usize = 128 * 1024;
+/// Bytes one read takes during a TLS handshake: what a client says ahead of the end of it is kept until
+/// a server is there.
+pub const TLS_HANDSHAKE_READ: usize = 16 * 1024;
 /// Milliseconds an aborted connection waits for its last bytes to reach the other side before the
 /// reset is sent.
 pub const ABORT_FLUSH_MS: u64 = 5_000;
@@ -205,3 +211,4 @@ pub const DEMO_PORT: u16 = 8080;
 const _: () = assert!(READ_MODEST <= SCRATCH);
 const _: () = assert!(BACKLOG_MIN <= BACKLOG_DEFAULT && BACKLOG_DEFAULT <= BACKLOG_MAX);
 const _: () = assert!(LOG_TEXT_MAX < LOG_DATAGRAM_MAX);
+const _: () = assert!(TLS_PARTIAL_MAX + READ_MODEST <= SCRATCH);

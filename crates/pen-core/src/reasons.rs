@@ -15,6 +15,20 @@ pub enum CloseReason {
     ClientReset,
     /// The server aborted (reset); passed on as a reset.
     ServerReset,
+    /// The client's TLS stream was cut: its connection ended without close_notify; passed on as a
+    /// reset.
+    ClientTruncated,
+    /// The server's TLS stream was cut: its connection ended without close_notify; passed on as a
+    /// reset.
+    ServerTruncated,
+    /// The client broke the rules of TLS after the handshake, or gave up with an alert; passed on as
+    /// a reset.
+    ClientTlsFault,
+    /// The server broke the rules of TLS after the handshake, or gave up with an alert; passed on as
+    /// a reset.
+    ServerTlsFault,
+    /// The client's TLS handshake did not succeed; [`TlsFault`] says why.
+    HandshakeFailed,
     /// `tcp_fastclose` ended the connection after one side's end of stream.
     FastClose,
     /// Nothing moved for `idle_timeout` seconds.
@@ -48,11 +62,16 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every reason, for tables and metrics.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 23] = [
         Self::ClientFinished,
         Self::ServerFinished,
         Self::ClientReset,
         Self::ServerReset,
+        Self::ClientTruncated,
+        Self::ServerTruncated,
+        Self::ClientTlsFault,
+        Self::ServerTlsFault,
+        Self::HandshakeFailed,
         Self::FastClose,
         Self::IdleTimeout,
         Self::ClientDenied,
@@ -77,6 +96,11 @@ impl CloseReason {
             Self::ServerFinished => "server_finished",
             Self::ClientReset => "client_reset",
             Self::ServerReset => "server_reset",
+            Self::ClientTruncated => "client_truncated",
+            Self::ServerTruncated => "server_truncated",
+            Self::ClientTlsFault => "client_tls_fault",
+            Self::ServerTlsFault => "server_tls_fault",
+            Self::HandshakeFailed => "handshake_failed",
             Self::FastClose => "fast_close",
             Self::IdleTimeout => "idle_timeout",
             Self::ClientDenied => "client_denied",
@@ -137,6 +161,10 @@ pub enum ConnectFailure {
     TimedOut,
     /// The server's host or network cannot be reached; the server is blacklisted.
     Unreachable,
+    /// The TLS handshake with the server failed; the server is blacklisted.
+    TlsHandshake,
+    /// The server's certificate was refused; the server is blacklisted.
+    TlsCertificate,
     /// Pen has no descriptor, memory or source port left. Not the server's fault: it is not
     /// blacklisted.
     LocalResources,
@@ -150,6 +178,8 @@ impl ConnectFailure {
             Self::Refused => "refused",
             Self::TimedOut => "timed_out",
             Self::Unreachable => "unreachable",
+            Self::TlsHandshake => "tls_handshake",
+            Self::TlsCertificate => "tls_certificate",
             Self::LocalResources => "local_resources",
         }
     }
@@ -158,5 +188,85 @@ impl ConnectFailure {
     #[must_use]
     pub fn blames_server(self) -> bool {
         !matches!(self, Self::LocalResources)
+    }
+}
+
+/// What went wrong between Pen and somebody who speaks TLS, or should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TlsFault {
+    /// The first bytes are a plain HTTP request.
+    PlainHttp,
+    /// The first bytes are no TLS.
+    NotTls,
+    /// TLS that breaks the rules: a message that cannot be read, is out of place or was tampered
+    /// with.
+    Malformed,
+    /// No version of TLS that both speak.
+    NoCommonVersion,
+    /// No cipher, key exchange or signature that both know.
+    NothingInCommon,
+    /// No protocol of the other side's ALPN list is spoken here.
+    NoCommonProtocol,
+    /// There is no certificate for the name that was asked for.
+    NoCertificateForName,
+    /// A certificate is required and none was sent.
+    CertificateMissing,
+    /// The certificate was not accepted.
+    CertificateRefused,
+    /// The other side gave up with an alert.
+    AlertReceived,
+    /// The other side closed or reset the connection in the middle.
+    Left,
+    /// The handshake was not over in time.
+    TimedOut,
+    /// Too many handshakes were unfinished; this one, the oldest, made room.
+    MadeRoom,
+    /// The client's address has too many unfinished handshakes.
+    TooMany,
+    /// Pen could not go on: no random numbers, settings that went away.
+    Broken,
+}
+
+impl TlsFault {
+    /// Every fault, for tables and metrics.
+    pub const ALL: [Self; 15] = [
+        Self::PlainHttp,
+        Self::NotTls,
+        Self::Malformed,
+        Self::NoCommonVersion,
+        Self::NothingInCommon,
+        Self::NoCommonProtocol,
+        Self::NoCertificateForName,
+        Self::CertificateMissing,
+        Self::CertificateRefused,
+        Self::AlertReceived,
+        Self::Left,
+        Self::TimedOut,
+        Self::MadeRoom,
+        Self::TooMany,
+        Self::Broken,
+    ];
+
+    /// The word used in logs, metrics and tests.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::PlainHttp => "plain_http",
+            Self::NotTls => "not_tls",
+            Self::Malformed => "malformed",
+            Self::NoCommonVersion => "no_common_version",
+            Self::NothingInCommon => "nothing_in_common",
+            Self::NoCommonProtocol => "no_common_protocol",
+            Self::NoCertificateForName => "no_certificate_for_name",
+            Self::CertificateMissing => "certificate_missing",
+            Self::CertificateRefused => "certificate_refused",
+            Self::AlertReceived => "alert_received",
+            Self::Left => "left",
+            Self::TimedOut => "timed_out",
+            Self::MadeRoom => "made_room",
+            Self::TooMany => "too_many",
+            Self::Broken => "broken",
+        }
     }
 }

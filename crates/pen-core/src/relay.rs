@@ -34,6 +34,12 @@ pub enum Outcome {
     Ended,
     /// Its source was reset and every byte that could be read was written to the other side.
     SourceReset,
+    /// Its source went away without the end that TLS asks for, and every byte that could be read was
+    /// written to the other side.
+    SourceCut,
+    /// Its source broke the rules of TLS or gave up with an alert, and every byte before was written
+    /// to the other side.
+    SourceFault,
     /// The other side can take no more bytes: it was reset.
     SinkReset,
 }
@@ -91,6 +97,8 @@ impl Relay {
         match outcome {
             Outcome::Ended => self.ended(source, fast),
             Outcome::SourceReset => Act::Reset(source.other(), reset_by(source)),
+            Outcome::SourceCut => Act::Reset(source.other(), cut_by(source)),
+            Outcome::SourceFault => Act::Reset(source.other(), fault_of(source)),
             Outcome::SinkReset => self.undeliverable(source),
         }
     }
@@ -172,6 +180,20 @@ fn reset_by(side: Side) -> CloseReason {
     }
 }
 
+fn cut_by(side: Side) -> CloseReason {
+    match side {
+        Side::Client => CloseReason::ClientTruncated,
+        Side::Server => CloseReason::ServerTruncated,
+    }
+}
+
+fn fault_of(side: Side) -> CloseReason {
+    match side {
+        Side::Client => CloseReason::ClientTlsFault,
+        Side::Server => CloseReason::ServerTlsFault,
+    }
+}
+
 fn finished_by(first: Side) -> CloseReason {
     match first {
         Side::Client => CloseReason::ClientFinished,
@@ -212,6 +234,23 @@ mod tests {
             play(FastClose::Off, &[(Client, Ended), (Server, SourceReset)]),
             [Act::ShutdownWrite(Server), Act::Reset(Client, CloseReason::ServerReset)]
         );
+    }
+
+    #[test]
+    fn a_cut_tls_stream_reaches_the_other_side_as_a_reset_with_its_own_reason() {
+        for (side, cut, fault) in [
+            (Client, CloseReason::ClientTruncated, CloseReason::ClientTlsFault),
+            (Server, CloseReason::ServerTruncated, CloseReason::ServerTlsFault),
+        ] {
+            assert_eq!(
+                play(FastClose::Off, &[(side, Outcome::SourceCut)]),
+                [Act::Reset(side.other(), cut)]
+            );
+            assert_eq!(
+                play(FastClose::Off, &[(side, Outcome::SourceFault)]),
+                [Act::Reset(side.other(), fault)]
+            );
+        }
     }
 
     #[test]

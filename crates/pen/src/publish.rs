@@ -14,6 +14,7 @@ use pen_core::acl::{AccessList, Countries};
 use pen_core::addr::Names;
 use pen_core::clients::ClientTable;
 use pen_core::config::{Config, ServiceConfig};
+use pen_core::handshakes::Handshakes;
 use pen_core::limits;
 use pen_core::service::Live;
 use pen_core::slots::Slots;
@@ -301,7 +302,8 @@ impl Running {
         let id = self.next_service;
         let seed = [self.secret.hash_one((id, 0)), self.secret.hash_one((id, 1))];
         let clients = ClientTable::new(config.clients_max, seed);
-        let tables = Tables { clients, slots: Slots::new(places) };
+        let tables =
+            Tables { clients, slots: Slots::new(places), handshakes: Handshakes::default() };
         let countries = self.countries_for(config);
         let live = Live::new(Arc::new(config.clone())).with_countries(countries);
         self.next_service += 1;

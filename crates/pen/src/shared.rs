@@ -13,12 +13,14 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use pen_core::clients::ClientTable;
+use pen_core::handshakes::Handshakes;
+use pen_core::reasons::TlsFault;
 use pen_core::report::ConnectionRow;
 use pen_core::select::Cursor;
 use pen_core::service::Live;
@@ -53,6 +55,8 @@ pub struct Service {
     pub idlers: AtomicU32,
     /// Number of the server used last, as the reports print it; -3 before the first.
     pub last_server: AtomicI64,
+    /// What came of the TLS handshakes of clients.
+    pub handshakes: Outcomes,
     /// Workers that stopped accepting for want of room in this service.
     starved: Starved,
 }
@@ -98,6 +102,8 @@ pub struct Tables {
     pub clients: ClientTable,
     /// Connection numbers.
     pub slots: Slots,
+    /// Unfinished TLS handshakes by client.
+    pub handshakes: Handshakes,
 }
 
 impl Service {
@@ -118,6 +124,7 @@ impl Service {
             idler_cursor: Cursor::default(),
             idlers: AtomicU32::new(0),
             last_server: AtomicI64::new(-3),
+            handshakes: Outcomes::default(),
             starved: Starved::new(workers),
         }
     }
@@ -159,6 +166,29 @@ impl Service {
     /// There is room again, or fewer connects are pending: wakes the workers that wait for it.
     pub fn feed_starved(&self, pool: &Pool) {
         self.starved.wake(&pool.mailboxes, || Order::Resume { service: self.id });
+    }
+}
+
+/// What came of the TLS handshakes of a service's clients, counted since it exists.
+#[derive(Debug, Default)]
+pub struct Outcomes {
+    full: AtomicU64,
+    resumed: AtomicU64,
+    failed: [AtomicU64; TlsFault::ALL.len()],
+}
+
+impl Outcomes {
+    /// One succeeded; `resumed` is one that needed no certificate.
+    pub fn succeeded(&self, resumed: bool) {
+        let count = if resumed { &self.resumed } else { &self.full };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One failed.
+    pub fn failed(&self, fault: TlsFault) {
+        if let Some(count) = self.failed.get(fault as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -222,6 +252,8 @@ pub struct Pool {
     /// control sessions, logs and files.
     pub room: Room,
     starved: Starved,
+    /// Unfinished TLS handshakes of clients of all services.
+    pub handshakes: AtomicU32,
     /// Dumps are text, else hex pairs.
     pub dump_ascii: AtomicBool,
 }
@@ -234,7 +266,13 @@ impl Pool {
     pub fn new(workers: usize) -> io::Result<Self> {
         let mailboxes = (0..workers).map(|_| Mailbox::new()).collect::<io::Result<_>>()?;
         let (room, starved) = (Room::new(u32::MAX), Starved::new(workers));
-        Ok(Self { mailboxes, room, starved, dump_ascii: AtomicBool::new(false) })
+        Ok(Self {
+            mailboxes,
+            room,
+            starved,
+            handshakes: AtomicU32::new(0),
+            dump_ascii: AtomicBool::new(false),
+        })
     }
 }
 

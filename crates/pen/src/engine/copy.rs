@@ -13,7 +13,7 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 use super::{Flow, Pumped, Scratch, Tap, Unsent, splice};
 
 /// What one attempt to write came to.
-enum Sent {
+pub(super) enum Sent {
     All,
     Part(usize),
     SinkReset,
@@ -62,7 +62,7 @@ pub(super) fn pump(
 }
 
 /// Reads once; notes the end, an error or dryness in `flow`. Answers the number of bytes.
-fn receive(flow: &mut Flow, source: BorrowedFd<'_>, buffer: &mut [u8]) -> usize {
+pub(super) fn receive(flow: &mut Flow, source: BorrowedFd<'_>, buffer: &mut [u8]) -> usize {
     let want = if flow.is_bulky() { limits::SCRATCH } else { limits::READ_MODEST };
     let room = buffer.get_mut(..want).unwrap_or_default();
     match recv(source, room, RecvFlags::empty()) {
@@ -91,7 +91,7 @@ fn receive(flow: &mut Flow, source: BorrowedFd<'_>, buffer: &mut [u8]) -> usize 
     }
 }
 
-fn forward(flow: &mut Flow, sink: BorrowedFd<'_>, bytes: &[u8]) -> Option<Pumped> {
+pub(super) fn forward(flow: &mut Flow, sink: BorrowedFd<'_>, bytes: &[u8]) -> Option<Pumped> {
     if bytes.is_empty() {
         return None;
     }
@@ -133,7 +133,7 @@ fn forward_tapped(
 }
 
 /// Writes what was left over. `Some` if the direction cannot go on at the moment.
-fn flush(flow: &mut Flow, sink: BorrowedFd<'_>) -> Option<Pumped> {
+pub(super) fn flush(flow: &mut Flow, sink: BorrowedFd<'_>) -> Option<Pumped> {
     let unsent = flow.unsent.as_mut()?;
     let bytes = unsent.bytes.get(unsent.from..).unwrap_or_default();
     match write(sink, bytes, SendFlags::empty()) {
@@ -154,7 +154,7 @@ fn flush(flow: &mut Flow, sink: BorrowedFd<'_>) -> Option<Pumped> {
     }
 }
 
-fn write(sink: BorrowedFd<'_>, bytes: &[u8], flags: SendFlags) -> Sent {
+pub(super) fn write(sink: BorrowedFd<'_>, bytes: &[u8], flags: SendFlags) -> Sent {
     let mut done = 0;
     loop {
         let rest = bytes.get(done..).unwrap_or_default();

@@ -3,11 +3,13 @@
 //! A [`Flow`] is one direction of one connection. [`Flow::pump`] moves what can be moved now and
 //! says why it stopped. It owns no socket and keeps a buffer or a pipe only while bytes are in
 //! flight, so an idle connection holds none. Small exchanges are copied (`copy`), flows that prove to
-//! be bulky are spliced (`splice`), and copied again when they turn small or must be seen. What happens to the sockets is the relay machine's decision
+//! be bulky are spliced (`splice`), and copied again when they turn small or must be seen; with TLS at
+//! one end or both everything goes through `sealed`. What happens to the sockets is the relay machine's decision
 //! (`pen_core::relay`); when to call is the worker's.
 
 mod copy;
 mod pipes;
+mod sealed;
 mod splice;
 
 use std::os::fd::BorrowedFd;
@@ -21,12 +23,20 @@ use pen_sys::sockets;
 use pipes::Pipes;
 use splice::Piped;
 
+use crate::tls::Session;
+pub use crate::tls::Wire;
+pub use sealed::{Shaken, hear, send_outbox, shake};
+
 /// The buffers of a worker, shared by all its connections.
 pub struct Scratch {
     /// What one read takes.
     read: Box<[u8]>,
     /// What a tap makes of it.
     tapped: Vec<u8>,
+    /// What a TLS session makes of what was read.
+    opened: Vec<u8>,
+    /// What a TLS session makes of what is to be written.
+    sealed: Wire,
     /// For flows that are spliced.
     pipes: Pipes,
 }
@@ -37,6 +47,8 @@ impl Scratch {
         Self {
             read: vec![0; limits::SCRATCH].into_boxed_slice(),
             tapped: Vec::new(),
+            opened: Vec::new(),
+            sealed: Wire::default(),
             pipes: Pipes::default(),
         }
     }
@@ -50,6 +62,15 @@ impl Scratch {
     pub fn bytes(&mut self) -> &mut [u8] {
         &mut self.read
     }
+}
+
+/// One end of a flow: a socket, and the session if TLS is spoken over it.
+#[derive(Debug)]
+pub struct End<'a> {
+    /// The socket.
+    pub socket: BorrowedFd<'a>,
+    /// The session.
+    pub session: Option<&'a mut Session>,
 }
 
 /// Something that looks at the bytes of a direction, and may change them, before they are written.
@@ -135,6 +156,16 @@ impl Flow {
         self.to_the_last = true;
     }
 
+    /// Another source takes the place of the one it had, from which nothing was passed on.
+    pub fn restart(&mut self) {
+        (self.source_end, self.readable, self.end_near) = (None, false, false);
+    }
+
+    /// How its source ended, if it has: what was read may still be on its way.
+    pub fn source_end(&self) -> Option<Outcome> {
+        self.source_end
+    }
+
     /// Which engines may move it.
     pub fn choose(&mut self, choice: Choice) {
         self.choice = choice;
@@ -214,6 +245,20 @@ impl Flow {
     ) -> Pumped {
         let before = self.read;
         let pumped = self.run(source, sink, scratch, tap);
+        self.note_turn(self.read - before);
+        pumped
+    }
+
+    /// The same where TLS is spoken at one end or both.
+    pub fn pump_sealed(
+        &mut self,
+        source: End<'_>,
+        sink: End<'_>,
+        scratch: &mut Scratch,
+        tap: Option<&mut dyn Tap>,
+    ) -> Pumped {
+        let before = self.read;
+        let pumped = sealed::pump(self, source, sink, scratch, tap);
         self.note_turn(self.read - before);
         pumped
     }

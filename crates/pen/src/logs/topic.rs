@@ -13,6 +13,8 @@ pub enum Topic {
     NoServer,
     /// A client was turned away by an access list.
     ClientDenied,
+    /// The TLS handshake of a client failed.
+    HandshakeFailed,
     /// Descriptors, memory or ports ran out.
     Shortage,
     /// The address of `source` is not there.
@@ -26,10 +28,11 @@ pub enum Topic {
 }
 
 impl Topic {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::ServerFailed,
         Self::NoServer,
         Self::ClientDenied,
+        Self::HandshakeFailed,
         Self::Shortage,
         Self::ForeignSource,
         Self::RequestRefused,
@@ -43,6 +46,7 @@ impl Topic {
             Self::ServerFailed => "failed servers",
             Self::NoServer => "clients without a server",
             Self::ClientDenied => "denied clients",
+            Self::HandshakeFailed => "failed TLS handshakes",
             Self::Shortage => "shortages",
             Self::ForeignSource => "source addresses that are not there",
             Self::RequestRefused => "refused requests",

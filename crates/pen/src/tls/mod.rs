@@ -4,13 +4,19 @@
 //! TLS clients, [`Dialers`] say which servers are spoken to in TLS. A connection keeps what it
 //! started with. Sessions are in `session`. Deliberately not here: settings and their words
 //! (pen-core), and when which bytes move (`engine`, `worker`).
-#![expect(dead_code, reason = "the settings that make one and the sessions that use it follow")]
+mod fault;
+mod session;
+#[cfg(test)]
+pub mod testing;
 
 use std::sync::Arc;
 
 use pen_core::servers::ServerRef;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ServerConfig};
+
+pub use fault::Trouble;
+pub use session::{Session, Wire};
 
 /// What makes the clients of a service TLS clients.
 #[derive(Clone, Debug)]

@@ -102,21 +102,25 @@ impl Worker {
         conn.from_client.choose(live.config.engine);
         conn.from_server.choose(live.config.engine);
         let permitted = live.admits(live.config.client_acl, &conn.visitor);
-        let waits = live.config.peek || live.config.dummy;
+        // A denied client costs a handshake only where there is a server for it.
+        let terminator = service.tls.load();
+        let terminator = terminator.as_ref().filter(|_| permitted || live.abuse.is_some());
+        let waits = terminator.is_some() || permitted && (live.config.peek || live.config.dummy);
         let step = self.enter(service, &live, &mut conn, permitted, waits);
         self.say_accepted(service, &conn);
         let first_bytes_to = if live.config.dummy { Phase::Dummy } else { Phase::Peeking };
         conn.phase = if step.is_some() { Phase::Connecting } else { first_bytes_to };
-        conn.tap = super::tap::for_client(&live.config, peer);
+        conn.tap = super::tap::for_client(&live.config, peer, terminator.is_some());
         let key = self.insert(conn);
         if let Some(Step::Close(_)) = step {
             // Nothing to wait for.
         } else if self.watch(key, Side::Client, epoll::EventFlags::empty()).is_err() {
             return self.out_of_resources(key);
         }
-        match step {
-            Some(step) => self.walk(key, service, step),
-            None => self.await_first_bytes(key, station),
+        match (step, terminator) {
+            (Some(step), _) => self.walk(key, service, step),
+            (None, Some(terminator)) => self.await_handshake(key, service, terminator, permitted),
+            (None, None) => self.await_first_bytes(key, station),
         }
     }
 
@@ -136,7 +140,7 @@ impl Worker {
         let visit = tables.clients.visit(conn.visitor.peer.addr, self.now, live.config.tracking_s);
         conn.client = Some(visit.id);
         conn.visitor.remembered = visit.remembered;
-        if permitted && waits {
+        if waits {
             return None;
         }
         let note =
@@ -165,15 +169,16 @@ impl Worker {
         key
     }
 
-    fn await_first_bytes(&mut self, key: u32, station: u32) {
+    pub(super) fn await_first_bytes(&mut self, key: u32, station: u32) {
         if let Some(station) = self.stations.get_mut(station as usize) {
             station.silent.append(&mut self.conns, key, self.now);
         }
         self.due_by(self.now.plus_s(limits::PEEK_DEADLINE_S));
     }
 
-    /// `peek`: the first bytes are there, so the server is chosen.
-    pub(super) fn begin(&mut self, key: u32) {
+    /// What was waited for is there, the first bytes or the end of the handshake: a server is
+    /// chosen.
+    pub(super) fn begin(&mut self, key: u32, permitted: bool) {
         let Some(conn) = self.conns.get(key as usize) else { return };
         let (station, id, visitor) = (conn.station, conn.client, conn.visitor.clone());
         let Some(service) = self.station_service(station) else { return };
@@ -184,7 +189,11 @@ impl Worker {
         let note = |server, refusal| self.say_passed_over(&service, visitor.peer, server, refusal);
         let (journey, step) = {
             let mut tables = service.tables();
-            let (journey, step) = Journey::start(&live, &service.cursor, &visitor, self.now, note);
+            let (journey, step) = if permitted {
+                Journey::start(&live, &service.cursor, &visitor, self.now, note)
+            } else {
+                Journey::denied(&live, &visitor, self.now, note)
+            };
             if let (Step::Connect(ServerRef::Regular(n)), Some(id)) = (step, id)
                 && !live.config.mode.forgetful
             {

@@ -5,10 +5,11 @@
 
 use pen_core::limits;
 use pen_core::moment::Moment;
-use pen_core::reasons::CloseReason;
+use pen_core::reasons::{CloseReason, TlsFault};
 
 use super::Worker;
 use super::ending::Manner;
+use crate::tls::Trouble;
 
 impl Worker {
     /// Does what is due and computes when to look next.
@@ -19,10 +20,30 @@ impl Worker {
         let stations: Vec<u32> =
             self.stations.iter().map(|(key, _)| u32::try_from(key).unwrap_or(u32::MAX)).collect();
         for station in stations {
+            self.look_at_handshaking(station);
             self.look_at_connecting(station);
             self.look_at_open(station);
             self.look_at_silent(station);
             self.look_at_idlers(station);
+        }
+    }
+
+    fn look_at_handshaking(&mut self, station: u32) {
+        let Some(service) = self.station_service(station) else { return };
+        let timeout_s = service
+            .tls
+            .load()
+            .as_ref()
+            .map_or(limits::TLS_HANDSHAKE_TIMEOUT_DEFAULT_S, |t| t.handshake_timeout_s);
+        loop {
+            let Some(s) = self.stations.get(station as usize) else { return };
+            let Some((key, since)) = s.handshaking.head(&self.conns) else { return };
+            let due = since.plus_s(timeout_s);
+            if self.now < due {
+                return self.due_by(due);
+            }
+            let why = format!("not over after {timeout_s} s");
+            self.refuse_handshake(key, &Trouble::new(TlsFault::TimedOut, &why));
         }
     }
 

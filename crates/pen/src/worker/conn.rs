@@ -15,17 +15,25 @@ use pen_core::servers::ServerRef;
 
 use super::queue::Links;
 use super::tap::ClientTap;
-use crate::engine::Flow;
+use crate::engine::{End, Flow, Pumped, Scratch, Tap};
+use crate::tls::Session;
 
 /// How far a connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
+    /// The TLS handshake with the client is not over.
+    Handshaking {
+        /// `client_acl` admits the client; if not, it goes to the abuse server afterwards.
+        permitted: bool,
+    },
     /// `peek`: the client's first bytes are awaited.
     Peeking,
     /// `dummy`: the client's first bytes are awaited, Pen answers itself.
     Dummy,
     /// A connect to a server is pending.
     Connecting,
+    /// The TLS handshake with a server is not over; the connect timeout runs.
+    Securing,
     /// Bytes move.
     Open,
     /// It is over; what was written must be acknowledged before the socket is closed or reset.
@@ -63,6 +71,25 @@ pub struct Moved {
     pub to_client: u64,
 }
 
+/// One direction with its ends.
+pub struct Line<'a> {
+    flow: &'a mut Flow,
+    source: End<'a>,
+    sink: End<'a>,
+}
+
+impl Line<'_> {
+    /// Moves bytes until something stops it.
+    pub fn pump(self, scratch: &mut Scratch, tap: Option<&mut dyn Tap>) -> Pumped {
+        let Self { flow, source, sink } = self;
+        if source.session.is_some() || sink.session.is_some() {
+            flow.pump_sealed(source, sink, scratch, tap)
+        } else {
+            flow.pump(source.socket, sink.socket, scratch, tap)
+        }
+    }
+}
+
 /// A connection, or an idler (which has no client).
 #[derive(Debug)]
 pub struct Conn {
@@ -78,6 +105,10 @@ pub struct Conn {
     pub down: Option<OwnedFd>,
     /// The server's socket.
     pub up: Option<OwnedFd>,
+    /// The TLS session with the client.
+    pub down_tls: Option<Box<Session>>,
+    /// The TLS session with the server.
+    pub up_tls: Option<Box<Session>>,
     /// How far it has come.
     pub phase: Phase,
     /// The search for a server; `None` before it starts.
@@ -113,6 +144,8 @@ impl Conn {
             visitor: Visitor::new(peer, None),
             down,
             up: None,
+            down_tls: None,
+            up_tls: None,
             phase: Phase::Peeking,
             journey: None,
             relay: Relay::new(),
@@ -137,12 +170,31 @@ impl Conn {
         .map(AsFd::as_fd)
     }
 
+    /// The TLS session of one side.
+    pub fn session(&self, side: Side) -> Option<&Session> {
+        match side {
+            Side::Client => self.down_tls.as_deref(),
+            Side::Server => self.up_tls.as_deref(),
+        }
+    }
+
     /// The flow that comes from one side.
     pub fn flow(&mut self, source: Side) -> &mut Flow {
         match source {
             Side::Client => &mut self.from_client,
             Side::Server => &mut self.from_server,
         }
+    }
+
+    /// The direction that comes from one side, if both sockets are there.
+    pub fn line(&mut self, source: Side) -> Option<Line<'_>> {
+        let Self { down, up, down_tls, up_tls, from_client, from_server, .. } = self;
+        let down = End { socket: down.as_ref()?.as_fd(), session: down_tls.as_deref_mut() };
+        let up = End { socket: up.as_ref()?.as_fd(), session: up_tls.as_deref_mut() };
+        Some(match source {
+            Side::Client => Line { flow: from_client, source: down, sink: up },
+            Side::Server => Line { flow: from_server, source: up, sink: down },
+        })
     }
 
     /// The server being connected to or used.
@@ -184,7 +236,11 @@ impl Conn {
         ConnectionRow {
             slot: self.slot,
             state: match self.phase {
-                Phase::Peeking | Phase::Dummy | Phase::Connecting => 1,
+                Phase::Handshaking { .. }
+                | Phase::Peeking
+                | Phase::Dummy
+                | Phase::Connecting
+                | Phase::Securing => 1,
                 Phase::Open | Phase::Flushing { .. } | Phase::Gone => self.relay.state_number(),
             },
             downfd: fd(&self.down),

@@ -29,7 +29,10 @@ impl Worker {
                 Step::Connect(server) => server,
                 // No server was reached, so there is no stream that could be cut short: as the
                 // classic does, the client is closed.
-                Step::Close(reason) => return self.finish(key, Manner::Close, reason),
+                Step::Close(reason) => {
+                    self.say_goodbye(key);
+                    return self.finish(key, Manner::Close, reason);
+                }
             };
             match self.start_connect(key, service, server) {
                 Ok(()) => return,
@@ -131,11 +134,11 @@ impl Worker {
                 Err(error) => failure_of(&error),
                 // It was connected, and the server (a Unix one) has closed again. It may have said
                 // something before.
-                Ok(()) => return self.connected(key, flags),
+                Ok(()) => return self.server_accepted(key, flags),
             };
             self.connect_failed(key, failure);
         } else if flags.contains(EventFlags::OUT) {
-            self.connected(key, flags);
+            self.server_accepted(key, flags);
         }
     }
 
@@ -156,6 +159,9 @@ impl Worker {
         let conn = self.conns.get_mut(key as usize)?;
         // Dropping the socket takes it out of epoll as well.
         conn.up = None;
+        if conn.up_tls.take().is_some() {
+            conn.from_server.restart();
+        }
         let (slot, visitor, client) = (conn.slot, conn.visitor.clone(), conn.client);
         let mut journey = conn.journey.take()?;
         let server = journey.server();
@@ -173,7 +179,7 @@ impl Worker {
         Some(step)
     }
 
-    fn connected(&mut self, key: u32, flags: EventFlags) {
+    pub(super) fn connected(&mut self, key: u32, flags: EventFlags) {
         let Some(conn) = self.conns.get_mut(key as usize) else { return };
         conn.phase = Phase::Open;
         conn.active = self.now;

@@ -3,12 +3,13 @@
 use std::os::fd::AsFd;
 
 use pen_core::reasons::CloseReason;
+use pen_core::relay::Outcome;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::Worker;
 use super::ending::Manner;
-use crate::engine::Scratch;
+use crate::engine::{Scratch, Wire};
 
 const BODY: &str = "<html><body><h1>It works</h1><p>Pen answers.</p></body></html>\n";
 
@@ -17,7 +18,15 @@ impl Worker {
     pub(super) fn answer_dummy(&mut self, key: u32) {
         let Some(conn) = self.conns.get_mut(key as usize) else { return };
         let Some(down) = conn.down.as_ref() else { return };
-        match read_all(&mut self.scratch, down.as_fd()) {
+        let heard = match conn.down_tls.as_mut() {
+            None => read_all(&mut self.scratch, down.as_fd()),
+            Some(session) => match (session.take_opened().len(), conn.from_client.source_end()) {
+                (0, Some(Outcome::Ended)) => Ok(0),
+                (0, Some(_)) => Err(Errno::CONNRESET),
+                (n, _) => Ok(n),
+            },
+        };
+        match heard {
             Ok(0) => return self.finish(key, Manner::Close, CloseReason::ClientFinished),
             Ok(n) => conn.from_client.read += n as u64,
             Err(Errno::AGAIN) => return,
@@ -29,8 +38,18 @@ impl Worker {
             BODY.len()
         );
         // A fresh socket takes some hundred bytes; if it does not, the client gets what it took.
-        let sent = send(down, answer.as_bytes(), SendFlags::NOSIGNAL).unwrap_or(0);
-        conn.from_server.written += sent as u64;
+        let mut wire = Wire::default();
+        let bytes = match conn.down_tls.as_mut() {
+            None => answer.as_bytes(),
+            Some(session) => {
+                // A session that cannot say it any more has an end that says so.
+                let _ = session.seal(answer.as_bytes(), &mut wire);
+                let _ = session.close(&mut wire);
+                wire.bytes()
+            }
+        };
+        let sent = send(down, bytes, SendFlags::NOSIGNAL).unwrap_or(0);
+        conn.from_server.written += sent.min(answer.len()) as u64;
         self.close_flushed(key, CloseReason::DummyAnswered);
     }
 }

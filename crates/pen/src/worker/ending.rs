@@ -31,7 +31,7 @@ impl Worker {
             return;
         }
         let Some(service) = self.station_service(conn.station) else { return };
-        if conn.phase == Phase::Connecting && conn.up.is_some() {
+        if matches!(conn.phase, Phase::Connecting | Phase::Securing) && conn.up.is_some() {
             self.no_longer_pending(key, &service);
         }
         self.leave_lists(key);
@@ -51,6 +51,7 @@ impl Worker {
         let Some(conn) = self.conns.get_mut(key as usize) else { return };
         let moved = conn.settle();
         conn.tap = None;
+        (conn.down_tls, conn.up_tls) = (None, None);
         conn.from_client.end(&mut self.scratch);
         conn.from_server.end(&mut self.scratch);
         if let Some(journey) = conn.journey.as_mut() {
@@ -76,13 +77,16 @@ impl Worker {
     fn leave_lists(&mut self, key: u32) {
         let Some(conn) = self.conns.get(key as usize) else { return };
         let (station, phase) = (conn.station, conn.phase);
+        if let Phase::Handshaking { .. } = phase {
+            return self.handshake_over(key);
+        }
         let Some(station) = self.stations.get_mut(station as usize) else { return };
         match phase {
             Phase::Peeking | Phase::Dummy => station.silent.remove(&mut self.conns, key),
-            Phase::Connecting => station.connecting.remove(&mut self.conns, key),
+            Phase::Connecting | Phase::Securing => station.connecting.remove(&mut self.conns, key),
             Phase::Open => station.open.remove(&mut self.conns, key),
             Phase::Flushing { .. } => self.flushing.remove(&mut self.conns, key),
-            Phase::Gone => {}
+            Phase::Handshaking { .. } | Phase::Gone => {}
         }
     }
 

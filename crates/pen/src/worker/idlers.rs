@@ -88,6 +88,9 @@ impl Worker {
         if conn.phase == Phase::Connecting {
             return self.on_connect_event(key, flags);
         }
+        if conn.phase == Phase::Securing {
+            return self.shake_server(key, flags);
+        }
         // What a server says to an idler nobody hears; that it leaves is what counts.
         if flags.intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR) {
             self.finish(key, Manner::Reset, CloseReason::IdlerEnded);

@@ -11,6 +11,7 @@ mod connect;
 mod dummy;
 mod dump;
 mod ending;
+mod handshake;
 mod idlers;
 mod orders;
 mod queue;
@@ -38,7 +39,7 @@ use crate::clock;
 use crate::engine::Scratch;
 use crate::logs::{Level, Logs};
 use crate::shared::{Order, Pool};
-use conn::Conn;
+use conn::{Conn, Phase};
 use queue::Queue;
 use station::{Station, WatchedDoor};
 
@@ -177,6 +178,11 @@ impl Worker {
         for key in std::mem::take(&mut self.again) {
             let Some(conn) = self.conns.get_mut(key as usize) else { continue };
             conn.again = false;
+            match conn.phase {
+                Phase::Handshaking { .. } => self.shake_client(key, epoll::EventFlags::empty()),
+                Phase::Securing => self.shake_server(key, epoll::EventFlags::empty()),
+                _ => {}
+            }
             for side in [Side::Client, Side::Server] {
                 self.pump(key, side);
             }

@@ -12,6 +12,7 @@ use super::Worker;
 use super::conn::Conn;
 use crate::logs::{Level, Topic};
 use crate::shared::Service;
+use crate::tls::Trouble;
 
 impl Worker {
     pub(super) fn say_accepted(&self, service: &Service, conn: &Conn) {
@@ -94,6 +95,34 @@ impl Worker {
         };
         let topic = if failure.blames_server() { Topic::ServerFailed } else { Topic::Shortage };
         self.logs.say_often(topic, Level::Always, text);
+    }
+
+    pub(super) fn say_handshake_failed(&self, service: &Service, conn: &Conn, trouble: &Trouble) {
+        self.logs.say_often(Topic::HandshakeFailed, Level::Always, || {
+            format!(
+                "{}: connection {}, client {}: TLS handshake failed: {} ({}); closed",
+                service.name,
+                conn.slot,
+                conn.visitor.peer.addr,
+                trouble.fault.word(),
+                trouble.detail
+            )
+        });
+    }
+
+    pub(super) fn say_server_handshake_failed(&self, key: u32, trouble: &Trouble) {
+        let Some(conn) = self.conns.get(key as usize) else { return };
+        let Some(service) = self.station_service(conn.station) else { return };
+        self.logs.say_often(Topic::ServerFailed, Level::Always, || {
+            let server = conn.server().map_or_else(|| "none".to_owned(), |s| s.to_string());
+            format!(
+                "{}: connection {}: server {server}: TLS handshake failed: {} ({})",
+                service.name,
+                conn.slot,
+                trouble.fault.word(),
+                trouble.detail
+            )
+        });
     }
 
     pub(super) fn say_foreign_source(&self, service: &Service, source: IpAddr) {

@@ -20,6 +20,8 @@ pub struct Station {
     pub service: Shared,
     /// Keys of its doors.
     pub doors: Vec<usize>,
+    /// TLS handshakes of clients that are not over; the oldest first.
+    pub handshaking: Queue,
     /// `peek` and `dummy`: the client's first bytes are awaited.
     pub silent: Queue,
     /// Connects that are pending; the oldest first.
@@ -42,6 +44,7 @@ impl Station {
         Self {
             service: Rc::new(service),
             doors: Vec::new(),
+            handshaking: Queue::default(),
             silent: Queue::default(),
             connecting: Queue::default(),
             open: Queue::default(),

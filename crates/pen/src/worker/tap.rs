@@ -3,7 +3,6 @@
 //! A connection has a tap only if its service asks for one of these; without one the bytes go from
 //! socket to socket untouched and unseen.
 
-use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
 
 use pen_core::addr::{ClientAddr, Host, Peer};
@@ -15,7 +14,6 @@ use pen_core::reasons::CloseReason;
 use pen_core::relay::Side;
 
 use super::Worker;
-use super::conn::Conn;
 use super::dump;
 use crate::clock;
 use crate::engine::{Pumped, Tap};
@@ -47,7 +45,7 @@ impl ClientTap {
 }
 
 /// The tap a new client needs, if any.
-pub(super) fn for_client(config: &ServiceConfig, peer: Peer) -> Option<Box<ClientTap>> {
+pub(super) fn for_client(config: &ServiceConfig, peer: Peer, tls: bool) -> Option<Box<ClientTap>> {
     if !config.http {
         return None;
     }
@@ -55,7 +53,7 @@ pub(super) fn for_client(config: &ServiceConfig, peer: Peer) -> Option<Box<Clien
         ClientAddr::Ip(ip) => Some(ip),
         ClientAddr::Unix => None,
     };
-    let truth = Truth { client, tls: false, forwarded: config.http_forwarded };
+    let truth = Truth { client, tls, forwarded: config.http_forwarded };
     Some(Box::new(ClientTap { rewriter: Some(Rewriter::new(truth)), tracker: None, waited: false }))
 }
 
@@ -194,17 +192,20 @@ impl Worker {
         let Some(conn) = conns.get_mut(key as usize) else { return Pumped::Drained };
         let Some(station) = stations.get_mut(conn.station as usize) else { return Pumped::Drained };
         let server = conn.server();
-        let Conn { down, up, from_client, from_server, tap, slot, visitor, .. } = conn;
-        let (Some(down), Some(up)) = (down.as_ref(), up.as_ref()) else { return Pumped::Drained };
-        let tap = &mut **tap.get_or_insert_default();
-        let dump = |from| logs.wants(DUMPS).then_some(Dump { logs, ascii, slot: *slot, from });
-        match source {
+        let (slot, client, key) = (conn.slot, conn.visitor.peer.addr, conn.station);
+        let mut tap = conn.tap.take().unwrap_or_default();
+        let Some(line) = conn.line(source) else {
+            conn.tap = Some(tap);
+            return Pumped::Drained;
+        };
+        let dump = |from| logs.wants(DUMPS).then_some(Dump { logs, ascii, slot, from });
+        let pumped = match source {
             Side::Client => {
                 let log = station.log.as_mut().map(|batch| {
                     let live = station.service.live.load();
                     let server = server.and_then(|s| live.server(s));
                     LogSink {
-                        client: visitor.peer.addr,
+                        client,
                         server: server.map(|s| s.config.host.clone()).unwrap_or_default(),
                         wall: clock::wall(),
                         batch,
@@ -212,19 +213,21 @@ impl Worker {
                         logs,
                     }
                 });
-                let mut view = FromClient { tap, log, dump: dump("the client") };
-                let pumped = from_client.pump(down.as_fd(), up.as_fd(), scratch, Some(&mut view));
+                let mut view = FromClient { tap: &mut tap, log, dump: dump("the client") };
+                let pumped = line.pump(scratch, Some(&mut view));
                 let lines = station.log.as_ref().is_some_and(|b| !b.is_empty());
-                if lines && !log_waiting.contains(&conn.station) {
-                    log_waiting.push(conn.station);
+                if lines && !log_waiting.contains(&key) {
+                    log_waiting.push(key);
                 }
                 pumped
             }
             Side::Server => {
-                let mut view = FromServer { tap, dump: dump("the server") };
-                from_server.pump(up.as_fd(), down.as_fd(), scratch, Some(&mut view))
+                let mut view = FromServer { tap: &mut tap, dump: dump("the server") };
+                line.pump(scratch, Some(&mut view))
             }
-        }
+        };
+        conn.tap = Some(tap);
+        pumped
     }
 
     /// After the server said something: bytes of the client that were held back may go on.

@@ -1,7 +1,5 @@
 //! Events of connections, and what the engine and the relay machine make of them.
 
-use std::os::fd::AsFd;
-
 use pen_core::relay::{Act, Outcome, Side};
 use rustix::event::epoll;
 use rustix::event::epoll::EventFlags;
@@ -13,6 +11,7 @@ use super::conn::{Conn, Phase};
 use super::ending::Manner;
 use super::{WATCHED, Worker, token};
 use crate::engine::Pumped;
+use crate::tls::Trouble;
 use pen_core::reasons::CloseReason;
 
 impl Worker {
@@ -30,18 +29,26 @@ impl Worker {
                 }
             }
             (_, Side::Server) if conn.is_idler() => self.on_idler_event(key, flags),
-            (Phase::Peeking | Phase::Dummy | Phase::Connecting, Side::Client) if broken => {
+            (Phase::Handshaking { .. }, Side::Client) if broken => {
+                self.refuse_handshake(key, &Trouble::left());
+            }
+            (Phase::Handshaking { .. }, Side::Client) => self.shake_client(key, flags),
+            (Phase::Peeking | Phase::Dummy | Phase::Connecting | Phase::Securing, Side::Client)
+                if broken =>
+            {
                 self.finish(key, Manner::Reset, CloseReason::ClientGone);
             }
-            (Phase::Peeking, Side::Client) => {
+            (Phase::Peeking | Phase::Dummy, Side::Client) => {
                 note_readable(conn, side, flags);
-                self.begin(key);
+                self.hear_client(key);
             }
-            (Phase::Dummy, Side::Client) => self.answer_dummy(key),
-            (Phase::Connecting, Side::Client) => note_readable(conn, side, flags),
+            (Phase::Connecting | Phase::Securing, Side::Client) => {
+                note_readable(conn, side, flags);
+            }
             (Phase::Connecting, Side::Server) => self.on_connect_event(key, flags),
+            (Phase::Securing, Side::Server) => self.shake_server(key, flags),
             (Phase::Open, side) => self.traffic(key, side, flags),
-            (Phase::Peeking | Phase::Dummy, Side::Server) => {}
+            (Phase::Handshaking { .. } | Phase::Peeking | Phase::Dummy, Side::Server) => {}
         }
     }
 
@@ -67,7 +74,10 @@ impl Worker {
     /// Whether the stream from `source` can go on now that its sink has room. A socket that is
     /// registered for writing reports it with every other event.
     fn waits(&mut self, key: u32, source: Side) -> bool {
-        self.conns.get_mut(key as usize).is_some_and(|c| c.flow(source).waits())
+        self.conns.get_mut(key as usize).is_some_and(|c| {
+            c.flow(source).waits()
+                || c.session(source.other()).is_some_and(|s| !s.unsent().is_empty())
+        })
     }
 
     /// Notes activity. The list of open connections is kept in order to the second, so a busy
@@ -110,16 +120,11 @@ impl Worker {
             return self.pump_tapped(key, source);
         }
         let Some(conn) = self.conns.get_mut(key as usize) else { return Pumped::Drained };
-        let Conn { down, up, from_client, from_server, .. } = conn;
-        let (Some(down), Some(up)) = (down.as_ref(), up.as_ref()) else { return Pumped::Drained };
-        let scratch = &mut self.scratch;
-        match source {
-            Side::Client => from_client.pump(down.as_fd(), up.as_fd(), scratch, None),
-            Side::Server => from_server.pump(up.as_fd(), down.as_fd(), scratch, None),
-        }
+        let Some(line) = conn.line(source) else { return Pumped::Drained };
+        line.pump(&mut self.scratch, None)
     }
 
-    fn arm_out(&mut self, key: u32, sink: Side) {
+    pub(super) fn arm_out(&mut self, key: u32, sink: Side) {
         if sink == Side::Server {
             // Registered for it since the connect.
             return;
@@ -133,7 +138,7 @@ impl Worker {
         }
     }
 
-    fn queue_again(&mut self, key: u32) {
+    pub(super) fn queue_again(&mut self, key: u32) {
         if let Some(conn) = self.conns.get_mut(key as usize).filter(|c| !c.again) {
             conn.again = true;
             self.again.push(key);
@@ -200,7 +205,7 @@ impl Worker {
     }
 }
 
-fn note_readable(conn: &mut Conn, side: Side, flags: EventFlags) {
+pub(super) fn note_readable(conn: &mut Conn, side: Side, flags: EventFlags) {
     if flags.contains(EventFlags::PRI)
         && let Some(socket) = conn.socket(side)
     {

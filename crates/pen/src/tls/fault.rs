@@ -1,0 +1,85 @@
+//! What went wrong in a session: a closed reason to count, and words for the operator.
+
+use pen_core::reasons::TlsFault;
+use rustls::{AlertDescription, Error, InvalidMessage, PeerIncompatible};
+
+/// What went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// To be counted.
+    pub fault: TlsFault,
+    /// For the operator.
+    pub detail: String,
+}
+
+impl Trouble {
+    /// Trouble that Pen found itself.
+    pub fn new(fault: TlsFault, detail: &str) -> Self {
+        Self { fault, detail: detail.to_owned() }
+    }
+
+    /// The other side went away in the middle.
+    pub fn left() -> Self {
+        Self::new(TlsFault::Left, "the connection ended in the middle")
+    }
+
+    /// Nonsense from somebody who never spoke TLS is not malformed TLS. `first` says what the first
+    /// bytes looked like.
+    pub(super) fn or_not_tls(self, first: Option<TlsFault>) -> Self {
+        match (self.fault, first) {
+            (TlsFault::Malformed, Some(fault)) => Self { fault, ..self },
+            _ => self,
+        }
+    }
+}
+
+/// What somebody speaks whose first bytes are no TLS record.
+pub(super) fn not_tls(first: &[u8]) -> Option<TlsFault> {
+    const HANDSHAKE: u8 = 22;
+    const METHODS: [&[u8]; 8] =
+        [b"GET ", b"HEAD", b"POST", b"PUT ", b"DELE", b"OPTI", b"CONN", b"PRI "];
+    match first {
+        [] | [HANDSHAKE, ..] => None,
+        _ if METHODS.iter().any(|m| first.starts_with(m)) => Some(TlsFault::PlainHttp),
+        _ => Some(TlsFault::NotTls),
+    }
+}
+
+/// Sorts an error of rustls.
+pub(super) fn fault_of(error: &Error) -> Trouble {
+    use PeerIncompatible as P;
+    let fault = match error {
+        Error::PeerIncompatible(
+            P::NoCipherSuitesInCommon
+            | P::NoKxGroupsInCommon
+            | P::NoSignatureSchemesInCommon
+            | P::NoCertificateRequestSignatureSchemesInCommon
+            | P::NoEcPointFormatsInCommon,
+        ) => TlsFault::NothingInCommon,
+        Error::PeerIncompatible(
+            P::SupportedVersionsExtensionRequired
+            | P::ServerDoesNotSupportTls12Or13
+            | P::ServerTlsVersionIsDisabledByOurConfig
+            | P::Tls12NotOffered
+            | P::Tls12NotOfferedOrEnabled,
+        ) => TlsFault::NoCommonVersion,
+        Error::PeerIncompatible(_) => TlsFault::NothingInCommon,
+        Error::NoApplicationProtocol => TlsFault::NoCommonProtocol,
+        Error::NoCertificatesPresented => TlsFault::CertificateMissing,
+        Error::InvalidCertificate(_) | Error::InvalidCertRevocationList(_) => {
+            TlsFault::CertificateRefused
+        }
+        Error::AlertReceived(AlertDescription::ProtocolVersion) => TlsFault::NoCommonVersion,
+        Error::AlertReceived(_) => TlsFault::AlertReceived,
+        Error::General(why) if why.contains("certificate") => TlsFault::NoCertificateForName,
+        Error::InvalidMessage(InvalidMessage::UnknownProtocolVersion) => TlsFault::Malformed,
+        Error::InvalidMessage(_)
+        | Error::InappropriateMessage { .. }
+        | Error::InappropriateHandshakeMessage { .. }
+        | Error::PeerMisbehaved(_)
+        | Error::PeerSentOversizedRecord
+        | Error::DecryptError => TlsFault::Malformed,
+        _ => TlsFault::Broken,
+    };
+    Trouble { fault, detail: error.to_string() }
+}
