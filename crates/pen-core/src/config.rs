@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use crate::acl::AccessList;
 use crate::addr::{Host, Listen};
 use crate::limits;
+use crate::socket_options::SocketOptions;
 
 /// The name of the service that the classic command line describes.
 pub const DEFAULT_SERVICE: &str = "default";
@@ -125,10 +126,10 @@ pub struct ServiceConfig {
     pub http: bool,
     /// What happens to an X-Forwarded-For that is there already.
     pub http_forwarded: Forwarded,
-    /// TCP_NODELAY on both sides.
+    /// TCP_NODELAY on both sides from the first byte.
     pub tcp_nodelay: bool,
-    /// SO_KEEPALIVE on both sides.
-    pub keepalive: bool,
+    /// What sockets are asked for.
+    pub sockets: SocketOptions,
     /// Which end of stream closes both sides at once.
     pub tcp_fastclose: FastClose,
     /// How bytes are moved.
@@ -172,7 +173,7 @@ impl ServiceConfig {
             http: false,
             http_forwarded: Forwarded::Append,
             tcp_nodelay: false,
-            keepalive: false,
+            sockets: SocketOptions::default(),
             tcp_fastclose: FastClose::Off,
             engine: Engine::Auto,
             source: None,

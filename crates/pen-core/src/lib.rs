@@ -27,3 +27,4 @@ pub mod server_word;
 pub mod servers;
 pub mod service;
 pub mod slots;
+pub mod socket_options;

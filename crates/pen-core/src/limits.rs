@@ -46,6 +46,21 @@ pub const RECENT_DEFAULT_S: u32 = 300;
 pub const ACCEPTS_DEFAULT: u32 = 100;
 /// Highest `-m`.
 pub const ACCEPTS_MAX: u32 = 10_000;
+/// Highest idle and interval of `keepalive`, in seconds: the kernel takes no more.
+pub const KEEPALIVE_MAX_S: u32 = 32_767;
+/// Highest count of `keepalive`: the kernel takes no more.
+pub const KEEPALIVE_COUNT_MAX: u32 = 127;
+/// Highest `user_timeout`, in seconds: a day.
+pub const USER_TIMEOUT_MAX_S: u32 = 86_400;
+/// Highest `defer_accept`, in seconds: a client that is silent for longer never speaks.
+pub const DEFER_ACCEPT_MAX_S: u32 = 3_600;
+/// Lowest `rcvbuf` and `sndbuf` beside 0: with less the kernel's own books fill them. Below becomes
+/// this with a note.
+pub const SOCKET_BUFFER_MIN: u32 = 4_096;
+/// Highest `rcvbuf` and `sndbuf`; the kernel caps them at net.core.rmem_max and wmem_max as well.
+pub const SOCKET_BUFFER_MAX: u32 = 1_073_741_823;
+/// Bytes of the name of a congestion control: the kernel takes no more.
+pub const CONGESTION_NAME_MAX: usize = 15;
 /// Listen queue (`-q`), default.
 pub const BACKLOG_DEFAULT: u32 = 500;
 /// Lowest listen queue; below becomes this with a note.

@@ -12,6 +12,7 @@
 pub mod acts;
 mod farm;
 mod load;
+mod namespace;
 mod pattern;
 mod pen;
 mod place;
@@ -23,6 +24,7 @@ mod wire;
 
 pub use farm::Farm;
 pub use load::Load;
+pub use namespace::in_own_network;
 pub use pattern::{Fingerprint, Pattern, fingerprint};
 pub use pen::{Pen, PenBuilder, Row};
 pub use place::{Place, Scratch, free_port};

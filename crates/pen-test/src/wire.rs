@@ -8,7 +8,7 @@ use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::place::Place;
 use crate::waiting::deadline;
@@ -50,7 +50,7 @@ impl Wire {
     /// A connection to `place` to be described further.
     #[must_use]
     pub fn dial(place: &Place) -> Dial<'_> {
-        Dial { place, source: None, receive_buffer: None }
+        Dial { place, source: None, receive_buffer: None, protocol: None }
     }
 
     /// Sends all of `bytes`.
@@ -193,6 +193,7 @@ pub struct Dial<'a> {
     place: &'a Place,
     source: Option<IpAddr>,
     receive_buffer: Option<usize>,
+    protocol: Option<Protocol>,
 }
 
 impl Dial<'_> {
@@ -213,12 +214,19 @@ impl Dial<'_> {
         self
     }
 
+    /// Speaks Multipath TCP.
+    #[must_use]
+    pub fn multipath(mut self) -> Self {
+        self.protocol = Some(Protocol::MPTCP);
+        self
+    }
+
     /// Connects.
     ///
     /// # Errors
     /// Those of connect(2).
     pub fn connect(self) -> io::Result<Client> {
-        let socket = Socket::new(self.place.domain(), Type::STREAM, None)?;
+        let socket = Socket::new(self.place.domain(), Type::STREAM, self.protocol)?;
         if let Some(bytes) = self.receive_buffer {
             socket.set_recv_buffer_size(bytes)?;
         }

@@ -31,6 +31,7 @@ use crate::logs::{Level, Logs};
 use crate::names::AskedNames;
 use crate::publish::{self, Running};
 use crate::shared::{Order, Pool};
+use crate::socket_options;
 use crate::worker;
 
 /// Runs Pen with these arguments (without the program's name).
@@ -73,6 +74,13 @@ fn prepare(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Plan>
     let rights = Rights::look_up(launch.user.as_deref(), jail)
         .map_err(|failure| Stop::failure(&failure.text))?;
     if launch.check {
+        let cautions = socket_options::check(
+            &Config { services: Vec::new(), ..Config::default() },
+            &composed.config,
+        );
+        for warning in cautions.map_err(|why| Stop::failure(&why))? {
+            lifecycle::complain(&format!("WARNING: {warning}"));
+        }
         report_check(&composed);
         return Ok(None);
     }

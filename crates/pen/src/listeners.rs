@@ -15,19 +15,28 @@ use pen_core::addr::{Listen, Place};
 use pen_core::config::{Config, ServiceConfig};
 use pen_core::limits;
 use pen_sys::sockets;
-use rustix::net::listen;
 
 use crate::shared::Door;
+use crate::socket_options;
 
 /// One listening address with its sockets.
 #[derive(Clone, Debug)]
 pub struct Gate {
     /// The address.
     pub place: Place,
-    /// An IPv6 socket that leaves IPv4 clients to another gate.
-    v6only: bool,
+    /// How its sockets were made.
+    make: Make,
     /// One per worker, in their order.
     pub doors: Vec<Door>,
+}
+
+/// What cannot be changed on a socket once it is made.
+#[derive(Clone, Copy, Debug)]
+struct Make {
+    /// An IPv6 socket that leaves IPv4 clients to another gate.
+    v6only: bool,
+    /// Multipath TCP is asked for.
+    multipath: bool,
 }
 
 /// Gates by service.
@@ -67,14 +76,17 @@ impl Keeper {
             let mut gates = Vec::with_capacity(service.listen.len());
             for listen in &service.listen {
                 let place = &listen.place;
-                let v6only = leaves_ipv4(place, &ipv4_ports);
-                let kept = old
-                    .get(&service.name)
-                    .and_then(|g| g.iter().find(|g| g.place == *place && g.v6only == v6only));
+                let make = Make {
+                    v6only: leaves_ipv4(place, &ipv4_ports),
+                    multipath: service.sockets.mptcp && matches!(place, Place::Tcp(_)),
+                };
+                let kept = old.get(&service.name).and_then(|g| {
+                    g.iter().find(|g| g.place == *place && g.make.v6only == make.v6only)
+                });
                 gates.push(match kept {
                     Some(gate) => gate.clone(),
                     None => self
-                        .open(listen, v6only, service.backlog, old, &ours)
+                        .open(listen, make, service.backlog, old, &ours)
                         .map_err(|e| format!("cannot listen on {}: {e}", listen.text))?,
                 });
                 ours.add(place);
@@ -112,7 +124,7 @@ impl Keeper {
     fn open(
         &mut self,
         listen: &Listen,
-        v6only: bool,
+        make: Make,
         backlog: u32,
         old: &Gates,
         ours: &Ours,
@@ -120,10 +132,10 @@ impl Keeper {
         let (sockets, shared) = match &listen.place {
             Place::Tcp(address) => {
                 let overlaps = ours.overlap(*address);
-                let moved = overlaps.then(|| self.moved(&listen.place, v6only, old)).flatten();
+                let moved = overlaps.then(|| self.moved(&listen.place, make, old)).flatten();
                 let sockets = match moved {
                     Some(gate) => gate.doors.iter().map(again).collect::<io::Result<_>>()?,
-                    None => self.open_tcp(*address, v6only, backlog, overlaps)?,
+                    None => self.open_tcp(*address, make, backlog, overlaps)?,
                 };
                 (sockets, false)
             }
@@ -144,7 +156,7 @@ impl Keeper {
             }
         }
         self.next_door += u64::from(shared);
-        Ok(Gate { place: listen.place.clone(), v6only, doors })
+        Ok(Gate { place: listen.place.clone(), make, doors })
     }
 
     /// A socket per worker. Unless this process listens there itself, the address must be free:
@@ -152,16 +164,17 @@ impl Keeper {
     fn open_tcp(
         &self,
         mut address: SocketAddr,
-        v6only: bool,
+        make: Make,
         backlog: u32,
         ours: bool,
     ) -> io::Result<Vec<Arc<OwnedFd>>> {
         if !ours {
-            sockets::tcp_probe(address, v6only)?;
+            sockets::tcp_probe(address, make.v6only)?;
         }
+        let transport = socket_options::transport(make.multipath);
         let mut sockets = Vec::with_capacity(self.workers);
         for _ in 0..self.workers {
-            let socket = sockets::tcp_bind(address, backlog, v6only)?;
+            let socket = sockets::tcp_bind(address, transport, backlog, make.v6only)?;
             // With port 0 the first socket finds a port that the others must join.
             address = sockets::local_address(&socket)?;
             sockets.push(Arc::new(socket));
@@ -171,8 +184,8 @@ impl Keeper {
 
     /// The gate of another service at a place that moves from it to this one. Its sockets go on, so
     /// that no client is lost between a close and an open.
-    fn moved<'a>(&self, place: &Place, v6only: bool, old: &'a Gates) -> Option<&'a Gate> {
-        let same = |g: &&Gate| g.place == *place && g.v6only == v6only;
+    fn moved<'a>(&self, place: &Place, make: Make, old: &'a Gates) -> Option<&'a Gate> {
+        let same = |g: &&Gate| g.place == *place && g.make.v6only == make.v6only;
         old.values().flatten().find(same).filter(|g| g.doors.len() == self.workers)
     }
 
@@ -226,18 +239,20 @@ pub fn descriptors(gates: &Gates) -> usize {
     gates.values().flatten().map(of).sum()
 }
 
-/// Gives listening sockets the options that accepted ones inherit, and the length of their queue.
-/// A socket that refuses an option still serves.
-pub fn tune(gates: &[Gate], service: &ServiceConfig) {
-    let backlog = i32::try_from(service.backlog).unwrap_or(i32::MAX);
-    for door in gates.iter().flat_map(|g| &g.doors) {
-        let socket = &*door.socket;
-        if !door.shared {
-            let _ = sockets::set_nodelay(socket, service.tcp_nodelay);
-            let _ = sockets::set_keepalive(socket, service.keepalive);
-        }
-        let _ = listen(socket, backlog);
-    }
+/// What of `service` waits for its listeners to be opened anew. Opening one beside the old would cost
+/// the clients whose handshake is under way.
+#[must_use]
+pub fn waiting(gates: &[Gate], service: &ServiceConfig) -> Vec<String> {
+    let is_tcp = |g: &&Gate| matches!(g.place, Place::Tcp(_));
+    let differs = |g: &&Gate| g.make.multipath != service.sockets.mptcp;
+    let sentence = |g: &Gate| {
+        format!(
+            "service {}: mptcp: {} stays as it is until it is opened anew (by 'no listen' and \
+             'listen', or the next start)",
+            service.name, g.place
+        )
+    };
+    gates.iter().filter(is_tcp).filter(differs).map(sentence).collect()
 }
 
 /// `[::]` takes IPv4 clients too, unless another gate is there for them.

@@ -17,6 +17,7 @@ mod publish;
 mod reload;
 mod resolve;
 mod shared;
+mod socket_options;
 mod tls;
 mod worker;
 

@@ -24,6 +24,7 @@ use crate::countries::{self, Database};
 use crate::listeners::{self, Gates, Keeper};
 use crate::logs::{self, Level, LogId, Logs};
 use crate::shared::{Door, Order, Pool, Service, Tables};
+use crate::socket_options;
 
 /// Everything that runs, as the control thread knows it.
 #[derive(Debug)]
@@ -60,6 +61,17 @@ pub struct Changes {
     pub warnings: Vec<String>,
 }
 
+impl Changes {
+    /// Adds warnings that are not there yet: several sockets may refuse the same.
+    fn caution(&mut self, warnings: impl IntoIterator<Item = String>) {
+        for warning in warnings {
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
+    }
+}
+
 /// New logs by service: `None` closes the old one.
 type NewLogs = BTreeMap<String, Option<logs::Target>>;
 
@@ -78,7 +90,7 @@ impl Running {
     /// which need not run yet. Warnings come with it; that there is no database of countries is one.
     ///
     /// # Errors
-    /// A sentence for the operator: a log cannot be opened.
+    /// A sentence for the operator: a log cannot be opened, a congestion control is not there.
     pub fn start(
         config: Config,
         (keeper, gates): (Keeper, Gates),
@@ -102,11 +114,12 @@ impl Running {
             secret: RandomState::new(),
             retired: Vec::new(),
         };
+        let cautions = socket_options::check(&running.config, &config)?;
         let new_logs = running.open_logs(&config, names)?;
         let opened = countries::open(config.process.geoip_db.as_deref());
         let warning = opened.as_ref().err().map(|why| format!("{why}; Pen starts without it"));
         let mut changes = running.swap(config, gates, new_logs, opened.unwrap_or_default());
-        changes.warnings.extend(warning);
+        changes.caution(cautions.into_iter().chain(warning));
         Ok((running, changes))
     }
 
@@ -119,13 +132,15 @@ impl Running {
         if new == self.config {
             return Ok(Changes::default());
         }
+        let cautions = socket_options::check(&self.config, &new)?;
         let gates = self.keeper.plan(&self.gates, &new)?;
         let new_logs = self.open_logs(&new, names)?;
         let countries = match new.process.geoip_db == self.config.process.geoip_db {
             true => self.countries.clone(),
             false => countries::open(new.process.geoip_db.as_deref())?,
         };
-        let changes = self.swap(new, gates, new_logs, countries);
+        let mut changes = self.swap(new, gates, new_logs, countries);
+        changes.caution(cautions);
         self.keeper.wait_until_closed();
         Ok(changes)
     }
@@ -260,8 +275,14 @@ impl Running {
                 self.change_log(&service, target, &mut changes);
             }
             let changed = self.hand_over(&service, known, &gates, &mut changes);
+            let was = self.config.service(&config.name);
+            if let (Some(gates), Some(was)) = (gates.get(&config.name), was)
+                && was.sockets.mptcp != config.sockets.mptcp
+            {
+                changes.caution(listeners::waiting(gates, config));
+            }
             if let Some(gates) = gates.get(&config.name).filter(|_| changed) {
-                listeners::tune(gates, config);
+                changes.caution(socket_options::tune(gates, config));
             }
             services.push(service);
         }

@@ -77,6 +77,8 @@ pub fn apply(
             }
             done.reply = show::target(*which, target.as_deref(), line.json);
         }
+        Command::Keepalive(probes) => service.sockets.keepalive = *probes,
+        Command::Congestion(value) => done.reply = congestion(service, value, line.json),
         Command::FastClose(choice) => service.tcp_fastclose = *choice,
         Command::Engine(choice) => service.engine = *choice,
         Command::Forwarded(Some(choice)) => service.http_forwarded = *choice,
@@ -191,7 +193,7 @@ pub(super) fn switch<'a>(
         Switch::Forgetful => &mut service.mode.forgetful,
         Switch::Hash => &mut service.mode.hash,
         Switch::Http => &mut service.http,
-        Switch::Keepalive => &mut service.keepalive,
+        Switch::Mptcp => &mut service.sockets.mptcp,
         Switch::Peek => &mut service.peek,
         Switch::Prio => &mut service.mode.prio,
         Switch::Roundrobin => &mut service.mode.roundrobin,
@@ -246,6 +248,18 @@ fn source(service: &mut ServiceConfig, word: Option<&Word>, names: &dyn Names, d
             service.source = None;
             done.reply = format!("unable to set source address to '{}'", word.text);
         }
+    }
+}
+
+/// Stores a name; without one it is asked for.
+fn congestion(service: &mut ServiceConfig, value: &Option<Option<String>>, json: bool) -> String {
+    let stored = &mut service.sockets.congestion;
+    match value {
+        Some(new) => {
+            stored.clone_from(new);
+            String::new()
+        }
+        None => show::congestion(stored.as_deref(), json),
     }
 }
 

@@ -25,6 +25,7 @@ use std::fmt;
 use crate::acl::Entry;
 use crate::config::{Config, DEFAULT_SERVICE, Engine, FastClose, Forwarded};
 use crate::server_word::ServerWord;
+use crate::socket_options::Keepalive;
 
 pub use apply::apply;
 pub use number::Number;
@@ -114,6 +115,10 @@ pub enum Command {
     Engine(Engine),
     /// `http_forwarded [append|replace|keep]`
     Forwarded(Option<Forwarded>),
+    /// `keepalive ...`, `no keepalive`
+    Keepalive(Option<Keepalive>),
+    /// `congestion [NAME]`, `no congestion`
+    Congestion(Option<Option<String>>),
     /// `mode`
     Mode,
     /// `control`
@@ -161,8 +166,8 @@ pub enum Switch {
     Hash,
     /// `http`
     Http,
-    /// `keepalive`
-    Keepalive,
+    /// `mptcp`
+    Mptcp,
     /// `peek`
     Peek,
     /// `prio`

@@ -24,6 +24,8 @@ pub enum Number {
     ControlAcl,
     /// `debug`: a level.
     Debug,
+    /// `defer_accept`: seconds, 0 = off.
+    DeferAccept,
     /// `drain_timeout`: seconds.
     DrainTimeout,
     /// `idle_timeout`: seconds.
@@ -32,10 +34,16 @@ pub enum Number {
     Idlers,
     /// `pending_max`: connects.
     PendingMax,
+    /// `rcvbuf`: bytes, 0 = the kernel's.
+    Rcvbuf,
+    /// `sndbuf`: bytes, 0 = the kernel's.
+    Sndbuf,
     /// `timeout`: seconds.
     Timeout,
     /// `tracking`: seconds.
     Tracking,
+    /// `user_timeout`: seconds, 0 = the kernel's.
+    UserTimeout,
     /// `workers`: threads, 0 = one per core.
     Workers,
 }
@@ -48,7 +56,7 @@ pub(super) struct Adjusted {
 
 impl Number {
     /// Every one of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 19] = [
         Self::Accepts,
         Self::Backlog,
         Self::Blacklist,
@@ -57,12 +65,16 @@ impl Number {
         Self::ConnMax,
         Self::ControlAcl,
         Self::Debug,
+        Self::DeferAccept,
         Self::DrainTimeout,
         Self::IdleTimeout,
         Self::Idlers,
         Self::PendingMax,
+        Self::Rcvbuf,
+        Self::Sndbuf,
         Self::Timeout,
         Self::Tracking,
+        Self::UserTimeout,
         Self::Workers,
     ];
 
@@ -78,12 +90,16 @@ impl Number {
             Self::ConnMax => "conn_max",
             Self::ControlAcl => "control_acl",
             Self::Debug => "debug",
+            Self::DeferAccept => "defer_accept",
             Self::DrainTimeout => "drain_timeout",
             Self::IdleTimeout => "idle_timeout",
             Self::Idlers => "idlers",
             Self::PendingMax => "pending_max",
+            Self::Rcvbuf => "rcvbuf",
+            Self::Sndbuf => "sndbuf",
             Self::Timeout => "timeout",
             Self::Tracking => "tracking",
+            Self::UserTimeout => "user_timeout",
             Self::Workers => "workers",
         }
     }
@@ -101,9 +117,12 @@ impl Number {
             Self::ClientsMax => (0, limits::CLIENTS_MAX),
             Self::ConnMax => (0, limits::CONNECTIONS_MAX),
             Self::Debug => (0, limits::DEBUG_MAX),
+            Self::DeferAccept => (0, limits::DEFER_ACCEPT_MAX_S),
             Self::Idlers => (0, limits::IDLERS_MAX),
             Self::PendingMax => (1, limits::PENDING_MAX),
+            Self::Rcvbuf | Self::Sndbuf => (0, limits::SOCKET_BUFFER_MAX),
             Self::Timeout => (1, limits::SECONDS_MAX),
+            Self::UserTimeout => (0, limits::USER_TIMEOUT_MAX_S),
             Self::Workers => (0, limits::WORKERS_MAX),
         }
     }
@@ -131,6 +150,7 @@ impl Number {
     pub(super) fn adjust(self, given: i64) -> Adjusted {
         let (low, high) = self.range();
         let value = match u32::try_from(given) {
+            Ok(n) if self.is_too_small(n) => limits::SOCKET_BUFFER_MIN,
             Ok(n) if (low..=high).contains(&n) => n,
             _ if matches!(self, Self::ClientAcl | Self::ControlAcl) => 0,
             _ if given < i64::from(low) => low,
@@ -139,6 +159,12 @@ impl Number {
         let notice = (i64::from(value) != given)
             .then(|| format!("{}: {given} is out of range, {value} is used", self.word()));
         Adjusted { value, notice }
+    }
+
+    /// A buffer of no use; none at all means the kernel's.
+    fn is_too_small(self, value: u32) -> bool {
+        matches!(self, Self::Rcvbuf | Self::Sndbuf)
+            && (1..limits::SOCKET_BUFFER_MIN).contains(&value)
     }
 
     /// Whether it belongs to the process and not to a service.
@@ -158,12 +184,16 @@ impl Number {
             Self::ConnMax => service.conn_max.unwrap_or(0),
             Self::ControlAcl => u32::from(process.control_acl.list),
             Self::Debug => process.debug,
+            Self::DeferAccept => service.sockets.defer_accept_s,
             Self::DrainTimeout => process.drain_timeout_s,
             Self::IdleTimeout => service.idle_timeout_s,
             Self::Idlers => service.idlers,
             Self::PendingMax => service.pending_max,
+            Self::Rcvbuf => service.sockets.rcvbuf,
+            Self::Sndbuf => service.sockets.sndbuf,
             Self::Timeout => service.timeout_s,
             Self::Tracking => service.tracking_s,
+            Self::UserTimeout => service.sockets.user_timeout_s,
             Self::Workers => process.workers.unwrap_or(0),
         }
     }
@@ -194,12 +224,16 @@ impl Number {
                 process.control_acl = ControlAcl { service: service.name.clone(), list };
             }
             Self::Debug => process.debug = value,
+            Self::DeferAccept => service.sockets.defer_accept_s = value,
             Self::DrainTimeout => process.drain_timeout_s = value,
             Self::IdleTimeout => service.idle_timeout_s = value,
             Self::Idlers => service.idlers = value,
             Self::PendingMax => service.pending_max = value,
+            Self::Rcvbuf => service.sockets.rcvbuf = value,
+            Self::Sndbuf => service.sockets.sndbuf = value,
             Self::Timeout => service.timeout_s = value,
             Self::Tracking => service.tracking_s = value,
+            Self::UserTimeout => service.sockets.user_timeout_s = value,
             Self::Workers => process.workers = (value != 0).then_some(value),
         }
     }

@@ -11,6 +11,7 @@ use crate::acl::{AccessList, Verdict, Whom};
 use crate::addr::{Host, Listen, Names, Place};
 use crate::config::{ControlAcl, Engine, Mode, Process, ServerConfig, ServiceConfig};
 use crate::limits;
+use crate::socket_options::Keepalive;
 
 fn doors() -> impl Strategy<Value = Door> {
     prop_oneof![Just(Door::Option), Just(Door::File), Just(Door::Control)]
@@ -109,7 +110,8 @@ fn choices(service: &mut ServiceConfig, bits: u32) {
     service.peek = bit(7);
     service.http = bit(8);
     service.tcp_nodelay = bit(9);
-    service.keepalive = bit(10);
+    service.sockets.mptcp = bit(10);
+    service.sockets.congestion = bit(19).then(|| "bbr".to_owned());
     service.tcp_fastclose = [FastClose::Off, FastClose::Up, FastClose::Down, FastClose::Both]
         [(bits >> 11) as usize % 4];
     service.engine = [Engine::Auto, Engine::Copy, Engine::Splice][(bits >> 12) as usize % 3];
@@ -123,6 +125,15 @@ fn choices(service: &mut ServiceConfig, bits: u32) {
     }
 }
 
+fn keepalive() -> impl Strategy<Value = Option<Keepalive>> {
+    let within = |high: u32| prop::option::of(1..=high);
+    let seconds = || within(limits::KEEPALIVE_MAX_S);
+    prop::option::of(
+        (seconds(), seconds(), within(limits::KEEPALIVE_COUNT_MAX))
+            .prop_map(|(idle_s, interval_s, count)| Keepalive { idle_s, interval_s, count }),
+    )
+}
+
 fn service() -> impl Strategy<Value = ServiceConfig> {
     let numbers: Vec<_> = Number::ALL
         .iter()
@@ -131,33 +142,37 @@ fn service() -> impl Strategy<Value = ServiceConfig> {
         .collect();
     let outside = || prop::option::of(server());
     (
-        (vec(server(), 0..5), outside(), outside(), listens()),
+        (vec(server(), 0..5), outside(), outside(), listens(), keepalive()),
         numbers,
         any::<u32>(),
         vec((0..10_usize, entry()), 0..8),
         prop::option::of(0..5_usize),
     )
-        .prop_map(|((servers, emergency, abuse, listen), numbers, bits, entries, named)| {
-            let mut service = ServiceConfig {
-                servers,
-                emergency,
-                abuse,
-                listen,
-                ..ServiceConfig::new("default")
-            };
-            for (which, value) in numbers {
-                which.set(&mut Process::default(), &mut service, value, true);
-            }
-            choices(&mut service, bits);
-            for (list, entry) in entries {
-                let AccessList { entries } = &mut service.acls[list];
-                entries.push(entry);
-            }
-            if let Some(server) = named.and_then(|n| service.servers.get_mut(n)) {
-                server.name = Some("web-1".into());
-            }
-            service
-        })
+        .prop_map(
+            |((servers, emergency, abuse, listen, keepalive), numbers, bits, entries, named)| {
+                let mut service = ServiceConfig {
+                    servers,
+                    emergency,
+                    abuse,
+                    listen,
+                    ..ServiceConfig::new("default")
+                };
+                for (which, value) in numbers {
+                    let value = which.adjust(i64::from(value)).value;
+                    which.set(&mut Process::default(), &mut service, value, true);
+                }
+                service.sockets.keepalive = keepalive;
+                choices(&mut service, bits);
+                for (list, entry) in entries {
+                    let AccessList { entries } = &mut service.acls[list];
+                    entries.push(entry);
+                }
+                if let Some(server) = named.and_then(|n| service.servers.get_mut(n)) {
+                    server.name = Some("web-1".into());
+                }
+                service
+            },
+        )
 }
 
 fn config() -> impl Strategy<Value = Config> {

@@ -150,7 +150,7 @@ fn further(out: &mut Out, service: &ServiceConfig) {
     }
     out.switch(service.dummy, "dummy");
     out.switch(service.mode.forgetful, "forgetful");
-    out.switch(service.keepalive, "keepalive");
+    sockets(out, service);
     out.switch(service.peek, "peek");
     out.line(&format!("engine {}", service.engine.word()));
     out.line(&format!("http_forwarded {}", service.http_forwarded.word()));
@@ -167,6 +167,20 @@ fn further(out: &mut Out, service: &ServiceConfig) {
     for line in &service.ssl_lines {
         out.line(line);
     }
+}
+
+/// What sockets are asked for.
+fn sockets(out: &mut Out, service: &ServiceConfig) {
+    let process = Process::default();
+    match service.sockets.keepalive {
+        Some(probes) => out.line(&format!("keepalive{probes}")),
+        None => out.line("no keepalive"),
+    }
+    for which in [Number::DeferAccept, Number::Rcvbuf, Number::Sndbuf, Number::UserTimeout] {
+        out.number(which, &process, service);
+    }
+    out.target("congestion", service.sockets.congestion.as_deref());
+    out.switch(service.sockets.mptcp, "mptcp");
 }
 
 struct Out(String);

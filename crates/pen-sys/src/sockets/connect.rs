@@ -1,9 +1,8 @@
 //! Starting connections.
 
 use std::io;
-use std::mem::size_of;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::io::Errno;
@@ -11,6 +10,7 @@ use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, ipproto, socket_with,
 };
 
+use super::options::{self, Options};
 use super::unix;
 
 /// What to connect to.
@@ -22,6 +22,8 @@ pub enum Target<'a> {
         to: SocketAddr,
         /// Where from; of the same family as `to`.
         from: Option<IpAddr>,
+        /// What the socket is told first; what is refused is left out.
+        options: &'a Options<'a>,
     },
     /// A Unix stream socket.
     Unix(&'a Path),
@@ -49,10 +51,11 @@ pub fn connect_start(target: Target<'_>) -> io::Result<(OwnedFd, Progress)> {
             let started = connect(&socket, &address);
             (socket, started)
         }
-        Target::Tcp { to, from } => {
+        Target::Tcp { to, from, options } => {
             let family = if to.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
             let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
             let socket = socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
+            options::dress(&socket, options);
             if let Some(from) = from {
                 port_at_connect(&socket);
                 bind(&socket, &SocketAddr::new(from, 0))?;
@@ -88,17 +91,5 @@ pub fn is_ours(address: IpAddr) -> bool {
 /// serves 64 k connections to each server and not in all. Without it everything still works, with
 /// fewer ports, so a refusal is of no interest.
 fn port_at_connect(socket: &OwnedFd) {
-    let on: libc::c_int = 1;
-    let length = size_of::<libc::c_int>() as libc::socklen_t;
-    // SAFETY: the descriptor is open (it is borrowed), and the pointer and the length describe
-    // one local integer, which the kernel only reads.
-    unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::IPPROTO_IP,
-            libc::IP_BIND_ADDRESS_NO_PORT,
-            (&raw const on).cast(),
-            length,
-        );
-    }
+    let _ = options::set(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1);
 }

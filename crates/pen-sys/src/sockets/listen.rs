@@ -9,10 +9,22 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
+use rustix::io::Errno;
 use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr, set_socket_reuseport};
 use rustix::net::{
-    AddressFamily, SocketFlags, SocketType, bind, getsockname, ipproto, listen, socket_with,
+    AddressFamily, Protocol, SocketFlags, SocketType, bind, getsockname, ipproto, listen,
+    socket_with,
 };
+
+/// What carries the streams of a listener.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// TCP.
+    #[default]
+    Tcp,
+    /// Multipath TCP; who does not speak it gets TCP.
+    Multipath,
+}
 
 /// Whether `address` is free: nobody, this process included, listens on it or on an address that
 /// covers it. Says nothing for port 0. `v6only`: as for [`tcp_bind`].
@@ -20,17 +32,22 @@ use rustix::net::{
 /// # Errors
 /// `AddrInUse` if it is taken, or why it cannot be bound at all.
 pub fn tcp_probe(address: SocketAddr, v6only: bool) -> io::Result<()> {
-    bound(address, v6only, false).map(drop)
+    bound(address, Transport::Tcp, v6only, false).map(drop)
 }
 
 /// A listener at `address`. Further calls with the same address give further listeners, among
-/// which the kernel spreads clients. `v6only`: an IPv6 address takes IPv6 clients only, else
+/// which the kernel spreads clients, whatever their transports. `v6only`: an IPv6 address takes IPv6 clients only, else
 /// `[::]` takes IPv4 clients too. `backlog`: connections that may wait to be accepted.
 ///
 /// # Errors
 /// What socket, bind or listen says.
-pub fn tcp_bind(address: SocketAddr, backlog: u32, v6only: bool) -> io::Result<OwnedFd> {
-    let socket = bound(address, v6only, true)?;
+pub fn tcp_bind(
+    address: SocketAddr,
+    transport: Transport,
+    backlog: u32,
+    v6only: bool,
+) -> io::Result<OwnedFd> {
+    let socket = bound(address, transport, v6only, true)?;
     listen(&socket, i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(socket)
 }
@@ -43,10 +60,35 @@ pub fn local_address(socket: impl AsFd) -> io::Result<SocketAddr> {
     Ok(SocketAddr::try_from(getsockname(socket)?)?)
 }
 
-fn bound(address: SocketAddr, v6only: bool, share: bool) -> io::Result<OwnedFd> {
+/// Whether this kernel refuses to make sockets of `transport`, and why.
+#[must_use]
+pub fn lacks(transport: Transport) -> Option<io::Error> {
+    let flags = SocketFlags::CLOEXEC;
+    let protocol = Some(protocol_of(transport));
+    match socket_with(AddressFamily::INET, SocketType::STREAM, flags, protocol) {
+        // Too few descriptors say nothing about the transport.
+        Ok(_) | Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => None,
+        Err(e) => Some(e.into()),
+    }
+}
+
+fn protocol_of(transport: Transport) -> Protocol {
+    match transport {
+        Transport::Tcp => ipproto::TCP,
+        Transport::Multipath => ipproto::MPTCP,
+    }
+}
+
+fn bound(
+    address: SocketAddr,
+    transport: Transport,
+    v6only: bool,
+    share: bool,
+) -> io::Result<OwnedFd> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let socket = socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
+    let protocol = Some(protocol_of(transport));
+    let socket = socket_with(family, SocketType::STREAM, flags, protocol)?;
     // Connections of an earlier process may still be in TIME_WAIT.
     set_socket_reuseaddr(&socket, true)?;
     if share {

@@ -6,15 +6,15 @@
 mod accept;
 mod connect;
 mod listen;
+mod options;
 mod state;
 mod unix;
 
 pub use accept::{Accepted, Peer, accept};
 pub use connect::{Progress, Target, connect_start, is_ours};
-pub use listen::{local_address, tcp_bind, tcp_probe};
-pub use state::{
-    peer_uid, reset, set_keepalive, set_nodelay, shutdown_write, take_error, unacknowledged,
-};
+pub use listen::{Transport, lacks, local_address, tcp_bind, tcp_probe};
+pub use options::{Options, Probes, Refused, dress_again, try_on};
+pub use state::{peer_uid, reset, set_nodelay, shutdown_write, take_error, unacknowledged};
 pub use unix::unix_bind;
 
 #[cfg(test)]

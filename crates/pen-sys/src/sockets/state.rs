@@ -22,14 +22,6 @@ pub fn set_nodelay(socket: impl AsFd, on: bool) -> io::Result<()> {
     Ok(sockopt::set_tcp_nodelay(socket, on)?)
 }
 
-/// The kernel probes a silent peer.
-///
-/// # Errors
-/// What setsockopt says.
-pub fn set_keepalive(socket: impl AsFd, on: bool) -> io::Result<()> {
-    Ok(sockopt::set_socket_keepalive(socket, on)?)
-}
-
 /// Nothing more will be written: the other side reads the rest, then the end.
 ///
 /// # Errors

@@ -37,12 +37,12 @@ fn client(listener: &OwnedFd) -> (OwnedFd, Peer) {
 #[test]
 fn several_listeners_share_an_address_only_on_purpose() {
     for ip in ["127.0.0.1", "::1"] {
-        let Ok(first) = tcp_bind(any_port(ip), 10, true) else {
+        let Ok(first) = tcp_bind(any_port(ip), Transport::Tcp, 10, true) else {
             println!("skipped: no {ip} here");
             continue;
         };
         let address = local_address(&first).unwrap();
-        let second = tcp_bind(address, 10, true).unwrap();
+        let second = tcp_bind(address, Transport::Tcp, 10, true).unwrap();
         assert_eq!(tcp_probe(address, true).unwrap_err().kind(), ErrorKind::AddrInUse);
         drop(first);
         assert_eq!(tcp_probe(address, true).unwrap_err().kind(), ErrorKind::AddrInUse);
@@ -57,14 +57,14 @@ fn an_address_held_by_others_is_refused() {
     let port = other.local_addr().unwrap().port();
     let inside = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
     assert_eq!(tcp_probe(inside, true).unwrap_err().kind(), ErrorKind::AddrInUse);
-    assert_eq!(tcp_bind(inside, 5, true).unwrap_err().kind(), ErrorKind::AddrInUse);
+    assert_eq!(tcp_bind(inside, Transport::Tcp, 5, true).unwrap_err().kind(), ErrorKind::AddrInUse);
     let foreign = "192.0.2.1:0".parse().unwrap();
     assert_eq!(tcp_probe(foreign, true).unwrap_err().kind(), ErrorKind::AddrNotAvailable);
 }
 
 #[test]
 fn v6_listeners_take_v4_clients_unless_told_not_to() {
-    let Ok(both) = tcp_bind(any_port("::"), 5, false) else {
+    let Ok(both) = tcp_bind(any_port("::"), Transport::Tcp, 5, false) else {
         println!("skipped: no IPv6 here");
         return;
     };
@@ -73,23 +73,23 @@ fn v6_listeners_take_v4_clients_unless_told_not_to() {
     let (_, Peer::Ip(peer)) = client(&both) else { panic!("not an internet peer") };
     assert_eq!(peer.ip().to_canonical(), IpAddr::from(Ipv4Addr::LOCALHOST));
     drop(both);
-    let only = tcp_bind(any_port("::"), 5, true).unwrap();
+    let only = tcp_bind(any_port("::"), Transport::Tcp, 5, true).unwrap();
     let port = local_address(&only).unwrap().port();
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
 }
 
 #[test]
 fn connect_from_an_address_and_exchange() {
-    let listener = tcp_bind(any_port("127.0.0.1"), 5, true).unwrap();
+    let listener = tcp_bind(any_port("127.0.0.1"), Transport::Tcp, 5, true).unwrap();
     let to = local_address(&listener).unwrap();
     let from: IpAddr = "127.0.0.9".parse().unwrap();
-    let (fd, _) = connect_start(Target::Tcp { to, from: Some(from) }).unwrap();
+    let (fd, _) =
+        connect_start(Target::Tcp { to, from: Some(from), options: &Options::default() }).unwrap();
     let (accepted, peer) = client(&listener);
     let Peer::Ip(peer) = peer else { panic!("not an internet peer") };
     assert_eq!(peer.ip(), from);
     take_error(&fd).unwrap();
     set_nodelay(&fd, true).unwrap();
-    set_keepalive(&fd, true).unwrap();
     assert_eq!(local_address(&fd).unwrap(), peer);
 
     let mut near = TcpStream::from(fd);
@@ -122,7 +122,7 @@ fn connect_from_an_address_and_exchange() {
 
 #[test]
 fn unsent_bytes_are_counted() {
-    let listener = tcp_bind(any_port("127.0.0.1"), 5, true).unwrap();
+    let listener = tcp_bind(any_port("127.0.0.1"), Transport::Tcp, 5, true).unwrap();
     let mut near = TcpStream::connect(local_address(&listener).unwrap()).unwrap();
     let _deaf = client(&listener);
     near.set_nonblocking(true).unwrap();
@@ -133,7 +133,7 @@ fn unsent_bytes_are_counted() {
 #[test]
 fn a_refused_connect_says_so() {
     let to = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let error = match connect_start(Target::Tcp { to, from: None }) {
+    let error = match connect_start(Target::Tcp { to, from: None, options: &Options::default() }) {
         Err(e) => e,
         Ok((fd, _)) => {
             std::thread::sleep(Duration::from_millis(50));
@@ -142,7 +142,7 @@ fn a_refused_connect_says_so() {
     };
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
     let from = Some("192.0.2.1".parse().unwrap());
-    let error = connect_start(Target::Tcp { to, from }).unwrap_err();
+    let error = connect_start(Target::Tcp { to, from, options: &Options::default() }).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
 }
 
@@ -195,7 +195,7 @@ fn a_full_unix_queue_refuses() {
 
 #[test]
 fn a_broken_listener_is_told_from_an_empty_one() {
-    let listener = tcp_bind(any_port("127.0.0.1"), 5, true).unwrap();
+    let listener = tcp_bind(any_port("127.0.0.1"), Transport::Tcp, 5, true).unwrap();
     assert!(matches!(accept(&listener), Accepted::Nobody));
     let (stream, _other) = UnixStream::pair().unwrap();
     assert!(matches!(accept(&stream), Accepted::Broken(_)));

@@ -11,7 +11,7 @@ use pen_core::acl::{AccessList, Countries};
 use pen_core::addr::{ClientAddr, Place};
 use pen_core::config::Config;
 use pen_core::limits;
-use pen_sys::sockets::{self, Accepted, Peer};
+use pen_sys::sockets::{self, Accepted, Peer, Transport};
 
 /// Only the owner may connect.
 const MODE: u32 = 0o600;
@@ -46,7 +46,12 @@ impl ControlDoor {
             Place::Tcp(address) => {
                 sockets::tcp_probe(*address, false)?;
                 Ok(Self {
-                    socket: sockets::tcp_bind(*address, limits::CONTROL_BACKLOG, false)?,
+                    socket: sockets::tcp_bind(
+                        *address,
+                        Transport::Tcp,
+                        limits::CONTROL_BACKLOG,
+                        false,
+                    )?,
                     tcp: true,
                 })
             }

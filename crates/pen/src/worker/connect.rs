@@ -20,6 +20,7 @@ use super::Worker;
 use super::conn::Phase;
 use super::ending::Manner;
 use crate::shared::Service;
+use crate::socket_options;
 
 impl Worker {
     /// Takes steps until a connect is pending or the journey is over.
@@ -92,17 +93,7 @@ impl Worker {
             Place::Tcp(to) => self.dial_tcp(service, config, *to),
             Place::Unix(path) => sockets::connect_start(Target::Unix(path)),
         };
-        let (socket, _) = socket.map_err(|e| failure_of(&e))?;
-        if let Place::Tcp(_) = place {
-            // A socket that refuses an option is still a socket.
-            if config.tcp_nodelay {
-                let _ = sockets::set_nodelay(&socket, true);
-            }
-            if config.keepalive {
-                let _ = sockets::set_keepalive(&socket, true);
-            }
-        }
-        Ok(socket)
+        socket.map(|(socket, _)| socket).map_err(|e| failure_of(&e))
     }
 
     /// A source address that this machine does not have (any more) is left out, as the classic does:
@@ -114,12 +105,13 @@ impl Worker {
         to: SocketAddr,
     ) -> io::Result<(OwnedFd, Progress)> {
         let from = config.source.filter(|s| s.is_ipv4() == to.is_ipv4());
-        match (sockets::connect_start(Target::Tcp { to, from }), from) {
+        let options = &socket_options::of(config);
+        match (sockets::connect_start(Target::Tcp { to, from, options }), from) {
             (Err(error), Some(ip))
                 if error.kind() == io::ErrorKind::AddrNotAvailable && !sockets::is_ours(ip) =>
             {
                 self.say_foreign_source(service, ip);
-                sockets::connect_start(Target::Tcp { to, from: None })
+                sockets::connect_start(Target::Tcp { to, from: None, options })
             }
             (started, _) => started,
         }

@@ -11,6 +11,7 @@ mod control;
 mod http;
 mod life;
 mod limits;
+mod options;
 mod outage;
 mod reload;
 mod rest;

@@ -1,6 +1,7 @@
 //! What Pen does to the sockets themselves: where connections leave from, what the kernel is asked
 //! to do for them.
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use pen_test::{Farm, Pen, TestServer, acts, holds, until};
@@ -87,7 +88,7 @@ fn keepalives(pen: &Pen, ports: [u16; 2]) -> [usize; 2] {
 }
 
 /// The descriptors of the only connection: the client's and the server's.
-fn descriptors(pen: &Pen) -> [i32; 2] {
+pub(crate) fn descriptors(pen: &Pen) -> [i32; 2] {
     let reply = (0..16).map(|n| pen.ctl(&format!("connection {n}"))).find(|r| r.contains("= 2\n"));
     let reply = reply.expect("an open connection");
     ["downfd = ", "upfd = "].map(|name| {
@@ -99,9 +100,13 @@ fn descriptors(pen: &Pen) -> [i32; 2] {
 
 /// Whether TCP_NODELAY is set on a descriptor of pen's.
 fn nodelay(pen: &Pen, number: i32) -> bool {
+    rustix::net::sockopt::tcp_nodelay(socket(pen, number)).expect("a socket")
+}
+
+/// A descriptor of pen's, in our hands.
+pub(crate) fn socket(pen: &Pen, number: i32) -> OwnedFd {
     use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
     let pid = i32::try_from(pen.pid()).ok().and_then(Pid::from_raw).expect("a process");
     let process = pidfd_open(pid, PidfdFlags::empty()).expect("it runs");
-    let copy = pidfd_getfd(process, number, PidfdGetfdFlags::empty()).expect("it is open");
-    rustix::net::sockopt::tcp_nodelay(copy).expect("a socket")
+    pidfd_getfd(process, number, PidfdGetfdFlags::empty()).expect("it is open")
 }

@@ -48,6 +48,15 @@ pub(super) fn target(which: Target, value: Option<&str>, json: bool) -> String {
     }
 }
 
+/// The name of the congestion control.
+pub(super) fn congestion(name: Option<&str>, json: bool) -> String {
+    match (json, name) {
+        (true, _) => json_line(&json!({ "congestion": name })),
+        (false, Some(name)) => format!("{name}\n"),
+        (false, None) => String::new(),
+    }
+}
+
 /// The reply of a number.
 pub(super) fn number(which: Number, value: u32, json: bool) -> String {
     if json {

@@ -1,7 +1,7 @@
 //! Rows: connections.
 
 use super::{Number, Report, Scope, Spec, Switch, any_number, number, off, on, report};
-use crate::command::{Command, Word};
+use crate::command::Command;
 use crate::config::{Engine, FastClose};
 
 pub(super) const ROWS: &[Spec] = &[
@@ -72,30 +72,6 @@ pub(super) const ROWS: &[Spec] = &[
         Ok(Command::Close(any_number(a, "the number of a connection")?))
     })
     .control_only(),
-    Spec::new(
-        "source",
-        &["source ADDRESS", "no source"],
-        Scope::Service,
-        "connections to servers leave from this address",
-        |a| a.need_word("an address").map(|w: Word| Command::Source(Some(w))),
-    )
-    .no(|_| Ok(Command::Source(None))),
-    Spec::new(
-        "tcp_nodelay",
-        &["tcp_nodelay", "no tcp_nodelay"],
-        Scope::Service,
-        "send small segments at once",
-        |_| Ok(on(Switch::TcpNodelay)),
-    )
-    .no(|_| Ok(off(Switch::TcpNodelay))),
-    Spec::new(
-        "keepalive",
-        &["keepalive", "no keepalive"],
-        Scope::Service,
-        "let the kernel probe quiet connections",
-        |_| Ok(on(Switch::Keepalive)),
-    )
-    .no(|_| Ok(off(Switch::Keepalive))),
     Spec::new(
         "tcp_fastclose",
         &["tcp_fastclose up|down|both|off"],

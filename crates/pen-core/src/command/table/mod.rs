@@ -11,6 +11,7 @@ mod listening;
 mod logs;
 mod process;
 mod servers;
+mod sockets;
 
 use super::words::{Args, number_within, owned};
 use super::{Command, Door, Fault, Number, Report, Switch};
@@ -128,6 +129,7 @@ pub const GROUPS: &[Group] = &[
     Group { title: "Choosing a server", rows: choosing::ROWS },
     Group { title: "Clients and access lists", rows: clients::ROWS },
     Group { title: "Connections", rows: connections::ROWS },
+    Group { title: "Sockets", rows: sockets::ROWS },
     Group { title: "Listening, services and HTTP", rows: listening::ROWS },
     Group { title: "Log and status", rows: logs::ROWS },
     Group { title: "Process", rows: process::ROWS },
