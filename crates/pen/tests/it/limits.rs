@@ -83,6 +83,36 @@ fn conn_max_makes_clients_wait_and_serves_them_later() {
 }
 
 #[test]
+fn conn_max_is_exact_when_clients_come_at_once_and_workers_are_several() {
+    const MAX: usize = 24;
+    for _ in 0..3 {
+        let farm = Farm::banners(2);
+        let pen =
+            Pen::over(&farm).args(["-r", "-x", &MAX.to_string()]).command("workers 4").start();
+        let clients: Vec<Client> = thread::scope(|s| {
+            let lanes: Vec<_> = (0..8)
+                .map(|_| s.spawn(|| (0..8).map(|_| pen.client()).collect::<Vec<_>>()))
+                .collect();
+            lanes.into_iter().flat_map(|lane| lane.join().expect("a lane")).collect()
+        });
+        let accepted = || farm[0].accepted() + farm[1].accepted();
+        until("as many as may be", || (accepted() == MAX).then_some(()));
+        assert!(holds(Duration::from_millis(100), || accepted() == MAX), "more than {MAX}");
+        // Each one that ends lets one in, until all were there.
+        thread::scope(|s| {
+            for client in &clients {
+                s.spawn(|| {
+                    assert!(!client.read_line().is_empty(), "somebody was never served");
+                    client.finish();
+                    let _ = client.end();
+                });
+            }
+        });
+        assert_eq!(accepted(), clients.len());
+    }
+}
+
+#[test]
 fn clients_max_forgets_the_least_recently_used() {
     let farm = Farm::banners(1);
     let pen = Pen::over(&farm).args(["-c", "3"]).start();

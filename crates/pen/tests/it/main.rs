@@ -16,6 +16,7 @@ mod outage;
 mod reload;
 mod rest;
 mod sockets;
+mod stalled;
 mod start;
 mod traps;
 mod words;

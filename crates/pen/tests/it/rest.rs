@@ -21,6 +21,24 @@ fn a_pen_at_rest_does_not_wake_up() {
 }
 
 #[test]
+fn after_two_thousand_short_connections_nothing_is_left_to_do() {
+    let farm = Farm::banners(2);
+    let pen = Pen::over(&farm).args(["-r", "-t", "1"]).start();
+    std::thread::scope(|s| {
+        for _ in 0..4 {
+            s.spawn(|| (0..500).for_each(|_| assert!(pen.ask("127.0.0.1").is_some())));
+        }
+    });
+    pen.wait_idle();
+    settle(&pen);
+    let before = pen.vitals();
+    assert!(holds(Duration::from_secs(3), || true));
+    let after = pen.vitals();
+    assert_eq!((after.sleeps - before.sleeps, after.ticks - before.ticks), (0, 0));
+    assert_eq!(after.descriptors, before.descriptors);
+}
+
+#[test]
 fn an_idle_connection_costs_at_most_1_kib_of_user_memory() {
     const COUNT: usize = 400;
     let farm = Farm::one(&acts::echo());
