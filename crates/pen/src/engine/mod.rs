@@ -228,8 +228,10 @@ impl Flow {
     }
 
     /// Has a pipe, or gets one if it is to be spliced and there is one.
+    #[inline]
     fn piped(&mut self, pipes: &mut Pipes) -> bool {
-        if self.piped.is_none() && self.unsent.is_none() && self.bulky() {
+        // Most flows are never bulky: for them this is one comparison.
+        if self.bulky() && self.piped.is_none() && self.unsent.is_none() {
             self.piped = pipes.take().map(|p| Box::new(Piped::new(p)));
         }
         self.piped.is_some()
@@ -276,7 +278,7 @@ impl Flow {
                 return stop;
             }
             splice::release(self, &mut scratch.pipes);
-        } else if self.piped(&mut scratch.pipes) {
+        } else if self.piped.is_some() {
             return splice::pump(self, source, sink, &mut scratch.pipes);
         }
         copy::pump(self, source, sink, scratch, tap)

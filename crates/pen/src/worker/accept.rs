@@ -38,9 +38,12 @@ impl Worker {
         let Some(door) = self.doors.get(key).filter(|d| d.armed) else { return false };
         let station = door.station;
         let Some(service) = self.station_service(station) else { return false };
-        let accepts = service.live.load().config.accepts;
+        let (accepts, pending_max) = {
+            let live = service.live.load();
+            (live.config.accepts, live.config.pending_max)
+        };
         for _ in 0..accepts {
-            match self.accept_one(key, station, &service) {
+            match self.accept_one(key, station, &service, pending_max) {
                 Ok(()) => continue,
                 Err(Stop::Dry) => {}
                 Err(Stop::Starved) => self.starve(key, &service),
@@ -55,8 +58,14 @@ impl Worker {
         self.stations.get(station as usize).map(|s| Rc::clone(&s.service))
     }
 
-    fn accept_one(&mut self, key: usize, station: u32, service: &Service) -> Result<(), Stop> {
-        if !has_pending_room(service) || !service.enter(&self.pool) {
+    fn accept_one(
+        &mut self,
+        key: usize,
+        station: u32,
+        service: &Service,
+        pending_max: u32,
+    ) -> Result<(), Stop> {
+        if !has_pending_room(service, pending_max) || !service.enter(&self.pool) {
             return Err(Stop::Starved);
         }
         let accepted = self.keep_spare().and_then(|()| self.accept_socket(key));
@@ -118,7 +127,7 @@ impl Worker {
             return self.out_of_resources(key);
         }
         match (step, terminator) {
-            (Some(step), _) => self.walk(key, service, step),
+            (Some(step), _) => self.walk(key, service, &live, step),
             (None, Some(terminator)) => self.await_handshake(key, service, terminator, permitted),
             (None, None) => self.await_first_bytes(key, station),
         }
@@ -206,14 +215,18 @@ impl Worker {
             conn.visitor = visitor;
             conn.phase = Phase::Connecting;
         }
-        self.walk(key, &service, step);
+        self.walk(key, &service, &live, step);
     }
 
     fn starve(&mut self, key: usize, service: &Service) {
         self.disarm(key);
         service.starve(&self.pool, self.index);
         // Somebody may have left between the look and the sign.
-        if has_pending_room(service) && service.room.has_some() && self.pool.room.has_some() {
+        let pending_max = service.live.load().config.pending_max;
+        if has_pending_room(service, pending_max)
+            && service.room.has_some()
+            && self.pool.room.has_some()
+        {
             service.feed_starved(&self.pool);
         }
     }
@@ -264,9 +277,8 @@ impl Worker {
     }
 }
 
-fn has_pending_room(service: &Service) -> bool {
-    let pending = service.pending.load(std::sync::atomic::Ordering::SeqCst);
-    pending < service.live.load().config.pending_max
+fn has_pending_room(service: &Service, pending_max: u32) -> bool {
+    service.pending.load(std::sync::atomic::Ordering::SeqCst) < pending_max
 }
 
 fn peer_of(from: sockets::Peer) -> Peer {

@@ -64,6 +64,9 @@ impl Worker {
     fn look_at_open(&mut self, station: u32) {
         let Some(service) = self.station_service(station) else { return };
         let idle_s = service.live.load().config.idle_timeout_s;
+        if let Some(station) = self.stations.get_mut(station as usize) {
+            station.idle_s = idle_s;
+        }
         if idle_s == 0 {
             return;
         }

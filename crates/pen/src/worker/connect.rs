@@ -12,6 +12,7 @@ use pen_core::journey::Step;
 use pen_core::reasons::ConnectFailure;
 use pen_core::relay::Side;
 use pen_core::servers::ServerRef;
+use pen_core::service::Live;
 use pen_sys::sockets::{self, Progress, Target};
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
@@ -24,7 +25,7 @@ use crate::socket_options;
 
 impl Worker {
     /// Takes steps until a connect is pending or the journey is over.
-    pub(super) fn walk(&mut self, key: u32, service: &Service, mut step: Step) {
+    pub(super) fn walk(&mut self, key: u32, service: &Service, live: &Live, mut step: Step) {
         loop {
             let server = match step {
                 Step::Connect(server) => server,
@@ -35,9 +36,9 @@ impl Worker {
                     return self.finish(key, Manner::Close, reason);
                 }
             };
-            match self.start_connect(key, service, server) {
+            match self.start_connect(key, service, live, server) {
                 Ok(()) => return,
-                Err(failure) => match self.next_step(key, service, failure) {
+                Err(failure) => match self.next_step(key, service, live, failure) {
                     Some(next) => step = next,
                     None => return,
                 },
@@ -49,9 +50,9 @@ impl Worker {
         &mut self,
         key: u32,
         service: &Service,
+        live: &Live,
         server: ServerRef,
     ) -> Result<(), ConnectFailure> {
-        let live = service.live.load();
         let place = live.server(server).and_then(pen_core::servers::Server::place);
         let place = place.ok_or(ConnectFailure::Unreachable)?;
         let socket = match self.dial(service, &live.config, &place) {
@@ -139,14 +140,20 @@ impl Worker {
         let Some(station) = self.conns.get(key as usize).map(|c| c.station) else { return };
         let Some(service) = self.station_service(station) else { return };
         self.no_longer_pending(key, &service);
-        if let Some(step) = self.next_step(key, &service, failure) {
-            self.walk(key, &service, step);
+        let live = service.live.load();
+        if let Some(step) = self.next_step(key, &service, &live, failure) {
+            self.walk(key, &service, &live, step);
         }
     }
 
     /// What the journey answers to a failure. `None` if the connection is not there any more.
-    fn next_step(&mut self, key: u32, service: &Service, failure: ConnectFailure) -> Option<Step> {
-        let live = service.live.load();
+    fn next_step(
+        &mut self,
+        key: u32,
+        service: &Service,
+        live: &Live,
+        failure: ConnectFailure,
+    ) -> Option<Step> {
         let now = self.now;
         let conn = self.conns.get_mut(key as usize)?;
         // Dropping the socket takes it out of epoll as well.
@@ -159,7 +166,7 @@ impl Worker {
         let server = journey.server();
         self.say_connect_failed(service, slot, visitor.peer, server, failure);
         let note = |s, refusal| self.say_passed_over(service, visitor.peer, s, refusal);
-        let step = journey.failed(&live, &visitor, failure, now, note);
+        let step = journey.failed(live, &visitor, failure, now, note);
         if let (Step::Connect(ServerRef::Regular(n)), Some(id)) = (step, client)
             && !live.config.mode.forgetful
         {
@@ -187,10 +194,10 @@ impl Worker {
         }
         if let Some(station) = self.stations.get_mut(station as usize) {
             station.open.append(&mut self.conns, key, self.now);
-        }
-        let idle_s = service.live.load().config.idle_timeout_s;
-        if idle_s > 0 {
-            self.due_by(self.now.plus_s(idle_s));
+            let idle_s = station.idle_s;
+            if idle_s > 0 {
+                self.due_by(self.now.plus_s(idle_s));
+            }
         }
         self.traffic(key, Side::Server, flags);
         self.pump(key, Side::Client);

@@ -64,7 +64,7 @@ impl Worker {
         service.idlers.fetch_add(1, Ordering::SeqCst);
         let key = self.insert(conn);
         let connects = matches!(step, Step::Connect(_));
-        self.walk(key, &service, step);
+        self.walk(key, &service, &live, step);
         connects && self.conns.get(key as usize).is_some_and(|c| c.phase != Phase::Gone)
     }
 

@@ -30,6 +30,8 @@ pub struct Station {
     pub open: Queue,
     /// Lines of this loop turn for the classic log, if the service has one.
     pub log: Option<Batch>,
+    /// The idle timeout when the worker looked at all timers last.
+    pub idle_s: u32,
     /// Connections of this service at this worker, idlers included.
     pub conns: usize,
     /// A lost idler is not replaced before.
@@ -49,6 +51,7 @@ impl Station {
             connecting: Queue::default(),
             open: Queue::default(),
             log: None,
+            idle_s: 0,
             conns: 0,
             idlers_rest: Moment(0),
             retired: false,
