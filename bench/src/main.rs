@@ -10,7 +10,10 @@ mod farm;
 mod histogram;
 mod idle;
 mod load;
+mod machine;
+mod matrix;
 mod measure;
+mod netns;
 mod options;
 mod pin;
 mod protocol;
@@ -30,8 +33,7 @@ use options::Options;
 
 fn main() -> ExitCode {
     match dispatch() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(code) => code,
         Err(text) => {
             eprintln!("{text}");
             ExitCode::from(2)
@@ -39,41 +41,51 @@ fn main() -> ExitCode {
     }
 }
 
-fn dispatch() -> Result<bool, String> {
+fn dispatch() -> Result<ExitCode, String> {
     let mut words = std::env::args().skip(1).peekable();
     match words.peek().map(String::as_str) {
         Some("serve") => {
             let addresses = words.nth(1).and_then(|n| n.parse().ok()).unwrap_or(1);
-            server::serve(addresses).map_err(|e| e.to_string()).map(|()| true)
+            server::serve(addresses).map_err(|e| e.to_string()).map(|()| ExitCode::SUCCESS)
         }
         Some("--help" | "-h") => {
             print!("{}", options::USAGE);
-            Ok(true)
+            Ok(ExitCode::SUCCESS)
         }
         Some("callgrind") => {
             let options = Options::parse(words.skip(1))?;
-            callgrind::run(&options, &pen(&options)?).map(|()| true)
+            callgrind::run(&options, &pen(&options)?).map(|()| ExitCode::SUCCESS)
+        }
+        Some("table") => {
+            let folders: Vec<String> = words.skip(1).collect();
+            print!("{}", matrix::join(&folders)?);
+            Ok(ExitCode::SUCCESS)
         }
         _ => bench(&Options::parse(words)?),
     }
 }
 
-fn bench(options: &Options) -> Result<bool, String> {
+fn bench(options: &Options) -> Result<ExitCode, String> {
     let workloads = workloads::all(options);
     if options.list {
         for workload in &workloads {
             println!("{:14} {}", workload.name, workload.says);
         }
-        return Ok(true);
+        return Ok(ExitCode::SUCCESS);
     }
-    let mut programs = balancers::Programs::find(&pen(options)?, options.other.as_deref());
+    let pen = pen(options)?;
+    if options.netns && !netns::is_inside() {
+        return netns::enter();
+    }
+    let mut programs = balancers::Programs::find(&pen, options.other.as_deref());
     if options.pin {
         programs.pin = pin::list(options.threads.iter().copied().max().unwrap_or(1));
     }
     for (name, note) in &programs.notes {
         println!("{name}: {note}");
     }
-    run::run(options, &programs, &workloads)
+    let right = run::run(options, &programs, &workloads)?;
+    Ok(if right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Pen's binary: the given one, or the one beside this, built first if cargo runs us.

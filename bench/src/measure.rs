@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::balancers::{Programs, Running, Task};
 use crate::farm::Farm;
@@ -22,7 +22,7 @@ const SMOKE_OPERATIONS: u64 = 300;
 const DESCRIPTORS_ELSE: u64 = 200;
 
 /// What one measurement came to. Per operation means per GiB for bulk.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Sample {
     /// Operations per second, or GiB/s.
     pub rate: Option<f64>,

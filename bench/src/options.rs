@@ -9,6 +9,7 @@ use crate::load::Sources;
 pub const USAGE: &str = "\
 usage: pen-bench [OPTION ...]            run the benchmark
        pen-bench callgrind [OPTION ...]  count Pen's instructions per operation (wants valgrind)
+       pen-bench table FOLDER ...        join results of several runs on one page
 
   --quick            3 rounds of 0.7 s, fewer idle connections and known clients
   --smoke            a few operations of everything; fails on a wrong or lost byte; no times
@@ -21,6 +22,7 @@ usage: pen-bench [OPTION ...]            run the benchmark
   --clients N        known clients of the workload 'clients' (1000000: about two minutes to fill)
   --syscalls         one more round with strace, for system calls per operation
   --pin              balancers on the first processors, load and servers on the others
+  --netns            in a network namespace of its own, with known settings
   --pen FILE         Pen's binary (default: beside this one, built by cargo)
   --other FILE       another Pen to compare it with
   --out DIR          where results go (bench-results)
@@ -50,6 +52,8 @@ pub struct Options {
     pub clients: u32,
     /// Count system calls.
     pub syscalls: bool,
+    /// In a network namespace of its own.
+    pub netns: bool,
     /// Keep balancers and load apart.
     pub pin: bool,
     /// Pen's binary.
@@ -75,6 +79,7 @@ impl Default for Options {
             idle: 10_000,
             clients: 1_000_000,
             syscalls: false,
+            netns: false,
             pin: false,
             pen: None,
             other: None,
@@ -98,6 +103,7 @@ impl Options {
                 "--smoke" => options.make_small(true),
                 "--quick" => options.make_small(false),
                 "--syscalls" => options.syscalls = true,
+                "--netns" => options.netns = true,
                 "--pin" => options.pin = true,
                 "--list" => options.list = true,
                 "--only" => options.only = list(&value()?),

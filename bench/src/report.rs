@@ -4,49 +4,63 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::balancers::Kind;
+use crate::matrix;
 use crate::measure::Sample;
 use crate::options::Options;
 use crate::spread::Spread;
 use crate::workloads::{Shape, Subject, Workload};
 
 /// A figure of a sample, for columns.
-type Pick = fn(&Sample) -> Option<f64>;
+pub(crate) type Pick = fn(&Sample) -> Option<f64>;
 
 /// Everything a run found.
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 pub struct Report {
     machine: Vec<(String, String)>,
     programs: Vec<(String, String)>,
     rounds: usize,
     seconds_per_measurement: f64,
-    workloads: Vec<Done>,
+    /// In the order they were measured.
+    pub workloads: Vec<Done>,
 }
 
 /// A workload that was measured.
-#[derive(Serialize)]
-struct Done {
-    name: String,
+#[derive(Deserialize, Serialize)]
+pub struct Done {
+    /// As `--only` knows it.
+    pub name: String,
     says: String,
-    is_bulk: bool,
-    is_idle: bool,
-    subjects: Vec<Figures>,
+    /// Counted in GiB.
+    pub is_bulk: bool,
+    /// Connections that do nothing.
+    pub is_idle: bool,
+    /// Who did it.
+    pub subjects: Vec<Figures>,
 }
 
 /// The samples of one subject, one per round.
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 pub struct Figures {
-    label: String,
-    reference: String,
-    balancer: String,
+    /// In the tables.
+    pub label: String,
+    /// The label of what it is compared with.
+    pub reference: String,
+    /// The name of the balancer.
+    pub balancer: String,
     /// One per round.
     pub samples: Vec<Sample>,
     /// Rounds without a sample, and why.
     pub failures: Vec<String>,
     /// Medians of the ratios to the reference, round by round.
     rate_ratio: Option<Spread>,
-    cpu_ratio: Option<Spread>,
+    /// The same of processor time.
+    pub cpu_ratio: Option<Spread>,
+    /// The same, to HAProxy tuned with as many threads.
+    tuned_rate_ratio: Option<Spread>,
+    tuned_cpu_ratio: Option<Spread>,
 }
 
 impl Figures {
@@ -60,6 +74,8 @@ impl Figures {
             failures: Vec::new(),
             rate_ratio: None,
             cpu_ratio: None,
+            tuned_rate_ratio: None,
+            tuned_cpu_ratio: None,
         }
     }
 
@@ -70,11 +86,13 @@ impl Figures {
         }
     }
 
-    fn spread(&self, pick: Pick) -> Option<Spread> {
+    /// A figure over all rounds.
+    pub fn spread(&self, pick: Pick) -> Option<Spread> {
         Spread::of(self.samples.iter().filter_map(pick))
     }
 
-    fn errors(&self) -> (u64, u64, u64) {
+    /// Lost and wrong answers, and operations done.
+    pub fn errors(&self) -> (u64, u64, u64) {
         self.samples.iter().fold((0, 0, 0), |(lost, wrong, done), s| {
             (lost + s.lost, wrong + s.wrong, done + s.done)
         })
@@ -106,16 +124,20 @@ impl Report {
             is_idle: matches!(workload.shape, Shape::Idle { .. }),
             subjects: figures,
         };
+        let tuned = Kind::HaproxyTuned.name();
         let ratios: Vec<_> = done
             .subjects
             .iter()
             .map(|s| {
                 let reference = done.subjects.iter().find(|r| r.label == s.reference);
-                (ratio(s, reference, |s| s.rate), ratio(s, reference, |s| s.cpu_us))
+                let same = |r: &&Figures| r.balancer == tuned && r.reference == s.reference;
+                let tuned = done.subjects.iter().find(same);
+                [reference, tuned].map(|r| (ratio(s, r, |s| s.rate), ratio(s, r, |s| s.cpu_us)))
             })
             .collect();
-        for (subject, (rate, cpu)) in done.subjects.iter_mut().zip(ratios) {
-            (subject.rate_ratio, subject.cpu_ratio) = (rate, cpu);
+        for (subject, [plain, tuned]) in done.subjects.iter_mut().zip(ratios) {
+            (subject.rate_ratio, subject.cpu_ratio) = plain;
+            (subject.tuned_rate_ratio, subject.tuned_cpu_ratio) = tuned;
         }
         self.workloads.push(done);
     }
@@ -147,7 +169,8 @@ impl Report {
         self.workloads.last().map(table).unwrap_or_default()
     }
 
-    fn markdown(&self) -> String {
+    /// All of it for people.
+    pub fn markdown(&self) -> String {
         let mut text = String::from("# Pen and others, measured\n\n");
         for (name, value) in self.machine.iter().chain(&self.programs) {
             let _ = writeln!(text, "- {name}: {value}");
@@ -159,6 +182,8 @@ impl Report {
              round, rate / CPU\n",
             self.rounds, self.seconds_per_measurement
         );
+        text += &matrix::page(&self.workloads);
+        text.push('\n');
         for workload in &self.workloads {
             text += &table(workload);
             text.push('\n');
@@ -168,7 +193,7 @@ impl Report {
 }
 
 /// The median of what a subject has, divided by what its reference has in the same round.
-fn ratio(subject: &Figures, reference: Option<&Figures>, pick: Pick) -> Option<Spread> {
+pub(crate) fn ratio(subject: &Figures, reference: Option<&Figures>, pick: Pick) -> Option<Spread> {
     let reference = &reference?.samples;
     if reference.len() != subject.samples.len() {
         return None;
@@ -183,12 +208,12 @@ fn table(workload: &Done) -> String {
         text += "| | connections | user memory each, bytes | CPU at rest, us/s | wake-ups/s | \
                  memory, KiB |\n|---|---|---|---|---|---|\n";
     } else if workload.is_bulk {
-        text += "| | GiB/s | CPU ms/GiB | ratio | load, server: ms/GiB | busy + others | memory, KiB | \
-                 calls/GiB | done | errors |\n|---|---|---|---|---|---|---|---|---|---|\n";
+        text += "| | GiB/s | CPU ms/GiB | ratio | to tuned | load, server: ms/GiB | busy + others | memory, KiB | \
+                 calls/GiB | done | errors |\n|---|---|---|---|---|---|---|---|---|---|---|\n";
     } else {
-        text += "| | per second | CPU us each | ratio | p50 / p99 / p99.9, us | load, server: us \
+        text += "| | per second | CPU us each | ratio | to tuned | p50 / p99 / p99.9, us | load, server: us \
                  each | busy + others | memory, KiB | calls each | done | errors |\n\
-                 |---|---|---|---|---|---|---|---|---|---|---|\n";
+                 |---|---|---|---|---|---|---|---|---|---|---|---|\n";
     }
     for subject in &workload.subjects {
         text += &row(workload, subject);
@@ -223,6 +248,7 @@ fn row(workload: &Done, s: &Figures) -> String {
         cell(s.spread(|s| s.rate), places),
         cell(scaled(s.spread(|s| s.cpu_us), scale), 1),
         format!("{} / {}", middle(s.rate_ratio, 2), cell(s.cpu_ratio, 2)),
+        format!("{} / {}", middle(s.tuned_rate_ratio, 2), middle(s.tuned_cpu_ratio, 2)),
     ];
     if !bulk {
         let middles = [
@@ -261,7 +287,8 @@ fn cell(spread: Option<Spread>, places: usize) -> String {
     }
 }
 
-fn middle(spread: Option<Spread>, places: usize) -> String {
+/// The median alone.
+pub(crate) fn middle(spread: Option<Spread>, places: usize) -> String {
     spread.map_or("n/a".into(), |s| format!("{:.places$}", s.median))
 }
 

@@ -9,7 +9,7 @@ use crate::measure::{Sample, Stage};
 use crate::options::Options;
 use crate::report::{self, Figures, Report};
 use crate::workloads::{SERVERS_MOST, Shape, Subject, Workload};
-use crate::{pin, vitals};
+use crate::{machine, pin};
 
 /// Runs the benchmark; answers whether everybody who must be right was.
 ///
@@ -18,7 +18,7 @@ use crate::{pin, vitals};
 pub fn run(options: &Options, programs: &Programs, workloads: &[Workload]) -> Result<bool, String> {
     let folder = options.out.join("work");
     fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-    let machine = vitals::machine();
+    let machine = machine::facts();
     if options.pin {
         pin::keep_off(most_threads(workloads));
     }

@@ -1,9 +1,9 @@
 //! Medians, with the least and the most.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What several measurements of the same thing came to.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Spread {
     /// The middle one.
     pub median: f64,

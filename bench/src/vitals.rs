@@ -99,19 +99,3 @@ pub fn whole_machine_ns() -> u64 {
     let busy = all.filter(|(n, _)| !matches!(n, 3 | 4));
     busy.filter_map(|(_, ticks)| ticks.parse::<u64>().ok()).sum::<u64>() * TICK_NS
 }
-
-/// What a reader must know of the machine.
-pub fn machine() -> Vec<(String, String)> {
-    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu.lines().find_map(|l| l.strip_prefix("model name"));
-    let model = model.map_or("unknown", |m| m.trim_start_matches([' ', '\t', ':']));
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load: Vec<&str> = load.split_whitespace().take(3).collect();
-    vec![
-        ("processor".into(), format!("{cores} x {model}")),
-        ("kernel".into(), kernel.trim().into()),
-        ("load before".into(), load.join(" ")),
-    ]
-}
