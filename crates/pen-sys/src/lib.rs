@@ -9,6 +9,7 @@ pub mod clock;
 pub mod daemon;
 pub mod localtime;
 pub mod notify;
+pub mod pidfile;
 pub mod privileges;
 pub mod rlimit;
 pub mod services;

@@ -17,6 +17,7 @@ use pen_core::config::Config;
 use pen_core::limits;
 use pen_core::listen_word;
 use pen_sys::notify::Notify;
+use pen_sys::pidfile::PidFile;
 use pen_sys::services::Services;
 use pen_sys::signals::{self, Signals};
 use pen_sys::{clock, localtime, rlimit};
@@ -26,7 +27,7 @@ use crate::control::door::ControlDoor;
 use crate::control::perform::{self, Origin};
 use crate::control::{self, Control, ExitReason};
 use crate::demo::{self, Farm};
-use crate::lifecycle::{self, Begun, Exit, Failure, PidFile, Rights, Start};
+use crate::lifecycle::{self, Begun, Exit, Failure, Rights, Start};
 use crate::logs::{Level, Logs};
 use crate::names::AskedNames;
 use crate::publish::{self, Running};
@@ -194,7 +195,7 @@ fn open_with(plan: &Plan, logs: &Logs, descriptors: u64) -> Result<Opened, Failu
     }
     let pid_file = plan.launch.pid_file.as_deref().map(|path| {
         let hint = plan.rights.hint();
-        PidFile::write(Path::new(path)).map_err(|f| Failure { text: f.text + &hint, ..f })
+        PidFile::write(Path::new(path)).map_err(|why| Failure::new(why + &hint))
     });
     let workers = worker::start(&pool, logs).map_err(cannot("start the workers"))?;
     Ok((running, control, pid_file.transpose()?, workers))

@@ -1,4 +1,4 @@
-//! The start and the end of the process: background, rights, pid file, readiness, exit statuses.
+//! The start and the end of the process: background, rights, readiness, exit statuses.
 //!
 //! The order that boot keeps, and why:
 //! 1. command line and file are read, and [`Rights::look_up`] asks the user database: nothing is
@@ -7,14 +7,12 @@
 //! 3. signals, logs and the service manager's socket are opened, the time zone is read;
 //! 4. listening and control sockets are opened: as root, outside the jail;
 //! 5. [`Rights::give_up`] enters the jail and becomes the user;
-//! 6. classic logs and the [`PidFile`] are opened: as the user, inside the jail;
+//! 6. classic logs and the [`pen_sys::pidfile::PidFile`] are opened: as the user, inside the jail;
 //! 7. workers start, and [`Start::succeed`] tells parent and service manager.
 //!
 //! Deliberately not here: signals and what they do, draining, and the sockets themselves.
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -23,8 +21,6 @@ use pen_core::limits;
 use pen_sys::daemon::{self, Ready, Role};
 use pen_sys::notify::Notify;
 use pen_sys::privileges::{self, User};
-use rustix::fs::{FlockOperation, OFlags, flock};
-use rustix::io::Errno;
 
 use crate::logs::Logs;
 
@@ -188,78 +184,6 @@ impl Rights {
         }
         Ok(())
     }
-}
-
-/// The pid file, locked for as long as the process lives.
-#[derive(Debug)]
-pub struct PidFile {
-    path: PathBuf,
-    file: File,
-}
-
-impl PidFile {
-    /// Writes the process id, as digits and a line end. A file left over is overwritten. Symbolic
-    /// links and everything else that is no regular file are refused, and so is the file of a
-    /// process that still runs.
-    ///
-    /// # Errors
-    /// The text names the file.
-    pub fn write(path: &Path) -> Result<Self, Failure> {
-        Self::try_write(path).map_err(|e| Failure::new(format!("pid file {}: {e}", path.display())))
-    }
-
-    fn try_write(path: &Path) -> io::Result<Self> {
-        // Two steps, because a kernel that protects sticky directories refuses to create what is
-        // there already and belongs to someone else.
-        let file = match open_pid_file(path, false) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => open_pid_file(path, true),
-            other => other,
-        };
-        let mut file = file.map_err(|e| match Errno::from_io_error(&e) {
-            Some(Errno::LOOP) => io::Error::new(e.kind(), "a symbolic link is not followed"),
-            _ => e,
-        })?;
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::other("not a regular file"));
-        }
-        // Some file systems have no locks; the file is still worth having.
-        if flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
-            return Err(io::Error::other("a process that still runs holds it"));
-        }
-        file.set_len(0)?;
-        file.write_all(format!("{}\n", std::process::id()).as_bytes())?;
-        Ok(Self { path: path.to_owned(), file })
-    }
-
-    /// Removes the file, unless another has taken its place.
-    ///
-    /// # Errors
-    /// What the kernel says, with the file's name; the file is empty then, if possible.
-    pub fn remove(self) -> Result<(), String> {
-        let attempt = || {
-            let (mine, there) = (self.file.metadata()?, std::fs::symlink_metadata(&self.path)?);
-            if (mine.dev(), mine.ino()) == (there.dev(), there.ino()) {
-                std::fs::remove_file(&self.path)?;
-            }
-            Ok(())
-        };
-        attempt().map_err(|e: io::Error| {
-            // The directory may belong to root; an empty file at least names no other process.
-            let _ = self.file.set_len(0);
-            format!("pid file {}: {e}", self.path.display())
-        })
-    }
-}
-
-fn open_pid_file(path: &Path, create: bool) -> io::Result<File> {
-    // Not blocking matters for FIFOs, which are refused after they are opened.
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-    OpenOptions::new()
-        .write(true)
-        .create_new(create)
-        .mode(0o644)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
-//! Pid files on a real file system; rights in processes of their own.
+//! Rights and the background, in processes of their own where it cannot be undone.
 
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::MetadataExt;
 use std::process::Command;
+
+use pen_sys::pidfile::PidFile;
 
 use super::*;
 
@@ -11,49 +13,6 @@ fn stage(name: &str) -> PathBuf {
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir(&dir).unwrap();
     dir
-}
-
-#[test]
-fn the_pid_file_holds_the_number_and_goes_with_the_process() {
-    let dir = stage("pid");
-    let path = dir.join("p.pid");
-    for before in [None, Some("999999 and something old\n")] {
-        if let Some(text) = before {
-            std::fs::write(&path, text).unwrap();
-        }
-        let pid = PidFile::write(&path).unwrap();
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(text, format!("{}\n", std::process::id()));
-        let twice = PidFile::write(&path).unwrap_err();
-        assert!(twice.text.contains("still runs"), "{}", twice.text);
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
-        pid.remove().unwrap();
-        assert!(!path.exists());
-    }
-    let pid = PidFile::write(&path).unwrap();
-    std::fs::remove_file(&path).unwrap();
-    std::fs::write(&path, "of another").unwrap();
-    pid.remove().unwrap();
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), "of another");
-    std::fs::remove_dir_all(&dir).unwrap();
-}
-
-#[test]
-fn what_is_no_plain_file_is_refused_and_untouched() {
-    let dir = stage("odd");
-    let precious = dir.join("precious");
-    std::fs::write(&precious, "precious").unwrap();
-    let (link, socket, fifo) = (dir.join("link"), dir.join("socket"), dir.join("fifo"));
-    symlink(&precious, &link).unwrap();
-    let _bound = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-    for path in [&link, &socket, &fifo, &dir, &PathBuf::from("/dev/null"), &dir.join("no/x.pid")] {
-        let failure = PidFile::write(path).unwrap_err();
-        assert_eq!(failure.exit, Exit::Failed);
-        assert!(failure.text.contains(&path.display().to_string()), "{}", failure.text);
-    }
-    assert_eq!(std::fs::read_to_string(&precious).unwrap(), "precious");
-    std::fs::remove_dir_all(&dir).unwrap();
 }
 
 #[test]
