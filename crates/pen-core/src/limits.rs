@@ -193,6 +193,59 @@ pub const PENCTL_CONNECT_S: u32 = 10;
 /// to resolve names.
 pub const PENCTL_ANSWER_S: u32 = 60;
 
+/// Bytes of a web line that `penlog` sends as one datagram, with its end; what UDP can carry is a
+/// little more. The rest of a longer line is left out and counted.
+pub const PENLOG_LINE_MAX: usize = 65_000;
+/// Seconds between two attempts of `penlog` to find a host that refuses or cannot be reached, and
+/// between two words about it.
+pub const PENLOG_TROUBLE_S: u64 = 10;
+/// Addresses of the host that `penlog` goes through when one refuses. Further ones are not tried.
+pub const PENLOG_ADDRESSES_MAX: usize = 16;
+/// Bytes of the longest datagram there is: none is cut by `penlogd`.
+pub const PENLOGD_DATAGRAM_MAX: usize = 65_536;
+/// Entries that `penlogd` remembers unless `-n` says otherwise. The oldest one makes room.
+pub const PENLOGD_ENTRIES_DEFAULT: u32 = 1_000;
+/// Highest `-n` of `penlogd`: about 100 MB.
+pub const PENLOGD_ENTRIES_MAX: u32 = 1_000_000;
+/// Bytes of lines that `penlogd` keeps for a reader that is too slow. Further lines are counted as
+/// lost.
+pub const PENLOGD_BACKLOG: usize = 1024 * 1024;
+/// Milliseconds a line may wait in `penlogd` for company before it is written.
+pub const PENLOGD_FLUSH_MS: u64 = 1_000;
+/// Bytes that `penlogd` asks the kernel to queue for it; the kernel may grant less. What does not
+/// fit is lost by the kernel, which counts it.
+pub const PENLOGD_QUEUE: usize = 4 * 1024 * 1024;
+/// Datagrams that `penlogd` takes before it looks at signals and at its output.
+pub const PENLOGD_DATAGRAMS_PER_TURN: usize = 256;
+/// Bytes of the client's address in an entry of the classic log; with more it is no entry.
+pub const LOG_CLIENT_MAX: usize = 64;
+/// Bytes of a line that `mergelogs` takes. A longer one is no log line and is named as such.
+pub const MERGE_LINE_MAX: usize = 64 * 1024;
+/// Seconds that clocks of Pen and web servers may differ unless `-j` of `mergelogs` says otherwise.
+pub const MERGE_JITTER_DEFAULT_S: u32 = 600;
+/// Entries of the classic log that `mergelogs` keeps at once: about 150 MB. Beyond, those farthest in
+/// time from the web line at hand are let go or not read yet, and are counted.
+pub const MERGE_WINDOW_MAX: usize = 1_000_000;
+/// Web lines that `mergelogs -c` takes through the whole classic log at once.
+pub const MERGE_BATCH_LINES: usize = 50_000;
+/// Bytes of such lines.
+pub const MERGE_BATCH_BYTES: usize = 32 * 1024 * 1024;
+/// Bytes of all read buffers of `mergelogs` together, as far as [`MERGE_BUFFER_MIN`] allows.
+pub const MERGE_BUFFERS: usize = 32 * 1024 * 1024;
+/// Bytes of the smallest read buffer of a file.
+pub const MERGE_BUFFER_MIN: usize = 4 * 1024;
+/// Bytes of the largest read buffer of a file.
+pub const MERGE_BUFFER_MAX: usize = 256 * 1024;
+/// Descriptors that `mergelogs` keeps free of files that stay open. Further files are opened for each
+/// read.
+pub const MERGE_DESCRIPTOR_RESERVE: u64 = 32;
+/// Lines that `mergelogs` names one by one. Further ones are counted; `-r` keeps them all.
+pub const MERGE_NAMED_MAX: u64 = 100;
+/// Milliseconds between two reports of progress on a terminal.
+pub const MERGE_PROGRESS_MS: u64 = 500;
+/// Lines between two looks at the clock for that.
+pub const MERGE_PROGRESS_LINES: u64 = 4_096;
+
 /// Events a worker takes from the kernel per loop turn; the others come in the next one.
 pub const EVENTS_PER_TURN: usize = 512;
 /// Milliseconds between two looks at what is not acknowledged yet, if few connections wait.

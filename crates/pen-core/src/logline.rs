@@ -1,13 +1,15 @@
-//! The classic log's lines, for the file and for the network, and what of a client's stream becomes
-//! one ([`LogTracker`]). One definition for all programs.
+//! The classic log's lines, for the file and for the network, what of a client's stream becomes one
+//! ([`LogTracker`]), and how they are read back ([`Entry`]). One definition for all programs.
 //!
 //! Writing, buffering and counting what was lost are the shell's business.
 
+mod entry;
 mod tracker;
 
 use std::fmt;
 use std::io::Write as _;
 
+pub use entry::{Entry, RequestKey};
 pub use tracker::LogTracker;
 
 use crate::addr::ClientAddr;
@@ -29,13 +31,7 @@ pub fn file_line(
         return;
     }
     append(out, format_args!("{client} {} {server} ", wall.0));
-    for &byte in first_line(data).iter().take(limits::LOG_TEXT_MAX) {
-        match byte {
-            0x80.. => out.push(b'.'),
-            0x00..0x20 | 0x7f => append(out, format_args!("\\x{byte:02x}")),
-            _ => out.push(byte),
-        }
-    }
+    fold(out, first_line(data).iter().take(limits::LOG_TEXT_MAX));
     out.push(b'\n');
 }
 
@@ -53,6 +49,17 @@ pub fn datagram(client: ClientAddr, server: &dyn fmt::Display, data: &[u8]) -> O
     out.truncate(limits::LOG_DATAGRAM_MAX - 1);
     out.push(b'\n');
     Some(out)
+}
+
+/// Bytes as the file has them.
+fn fold<'a>(out: &mut Vec<u8>, bytes: impl Iterator<Item = &'a u8>) {
+    for &byte in bytes {
+        match byte {
+            0x80.. => out.push(b'.'),
+            0x00..0x20 | 0x7f => append(out, format_args!("\\x{byte:02x}")),
+            _ => out.push(byte),
+        }
+    }
 }
 
 /// Up to the first CR or LF.

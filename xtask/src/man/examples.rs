@@ -113,6 +113,71 @@ pub const PENCTL: &[Example] = &[
     ),
 ];
 
+/// Of `penlog`. What a web server's configuration has is written as the shell would have it.
+pub const PENLOG: &[Example] = &[
+    example(
+        "Apache sends its log, with this in its configuration: CustomLog \"|/usr/bin/penlog loghost \
+         10000\" combined. The same by hand:",
+        &["penlog", "loghost", "10000"],
+    ),
+    example(
+        "nginx writes files only, so the file is followed: tail -qn0 -F /var/log/nginx/access.log, \
+         in a pipe to penlog. From the address that Pen's table has for this server:",
+        &["penlog", "2001:db8::9", "10000", "2001:db8::1"],
+    ),
+];
+
+/// Of `penlogd`.
+pub const PENLOGD: &[Example] = &[
+    example(
+        "Collect on port 10000, as user nobody:",
+        &[
+            "penlogd",
+            "-u",
+            "nobody",
+            "-l",
+            "/var/log/pen/access.log",
+            "-p",
+            "/run/pen/log.pid",
+            "10000",
+        ],
+    ),
+    example(
+        "Pen sends its log there:",
+        &["pen", "-l", "loghost:10000", "80", "192.0.2.1", "192.0.2.2"],
+    ),
+    example(
+        "Try it out: see what arrives, in the foreground, at one address only:",
+        &["penlogd", "-f", "-d", "-b", "127.0.0.1:10000"],
+    ),
+    example(
+        "With 2000 requests per second, of which the slowest take 30 seconds:",
+        &["penlogd", "-n", "60000", "-l", "/var/log/pen/access.log", "10000"],
+    ),
+];
+
+/// Of `mergelogs`; their output goes into a file.
+pub const MERGELOGS: &[Example] = &[
+    example(
+        "Two web servers, one of them with a compressed log; add > access.log:",
+        &["mergelogs", "-p", "pen.log", "192.0.2.1:web1.log", "192.0.2.2:web2.log.gz"],
+    ),
+    example(
+        "Servers with IPv6 addresses, clocks that are right within ten seconds, rejects kept:",
+        &[
+            "mergelogs",
+            "-j",
+            "10",
+            "-r",
+            "rejects",
+            "-p",
+            "pen.log.gz",
+            "[2001:db8::1]:web1.log",
+            "[2001:db8::2]:web2.log",
+        ],
+    ),
+];
+
 #[cfg(test)]
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
@@ -163,6 +228,21 @@ mod tests {
         for example in PENCTL {
             let line = example.words[2..].join(" ");
             command::parse(&line, Door::Control).unwrap().unwrap();
+        }
+    }
+
+    #[test]
+    fn command_lines_of_the_log_tools_are_understood() {
+        use pen_core::cli::tools::{mergelogs, penlog, penlogd};
+        for example in PENLOG.iter().chain(PENLOGD).chain(MERGELOGS) {
+            let words = example.words[1..].iter().map(std::ffi::OsString::from);
+            let stopped = match example.words[0] {
+                "penlog" => penlog::parse(words).err(),
+                "penlogd" => penlogd::parse(words).err(),
+                "mergelogs" => mergelogs::parse(words).err(),
+                _ => pen_core::cli::parse(words).err(),
+            };
+            assert_eq!(stopped, None, "{}", example.typed());
         }
     }
 }

@@ -4,6 +4,7 @@
 //! them. The prose around them is in `pen` and `penctl`, the examples in `examples`.
 
 mod examples;
+mod logtools;
 mod pen;
 mod penctl;
 mod reference;
@@ -13,10 +14,13 @@ use std::fs;
 use std::path::Path;
 
 /// Every generated file: its place in the repository and its text.
-fn files() -> [(&'static str, String); 3] {
+fn files() -> [(&'static str, String); 6] {
     [
         ("docs/man/pen.1", pen::page()),
         ("docs/man/penctl.1", penctl::page()),
+        ("docs/man/penlog.1", logtools::penlog()),
+        ("docs/man/penlogd.1", logtools::penlogd()),
+        ("docs/man/mergelogs.1", logtools::mergelogs()),
         ("docs/commands.md", reference::page()),
     ]
 }

@@ -55,7 +55,7 @@ pub fn page() -> String {
         page.item(&[status], text);
     }
     page.section("See also");
-    page.text("penctl(1)");
+    page.text("penctl(1), penlogd(1), mergelogs(1)");
     page.finish()
 }
 
@@ -78,7 +78,7 @@ fn options(page: &mut Page) {
 }
 
 /// With a capital letter, unless it begins with something that is written small.
-fn capital(text: &str) -> String {
+pub fn capital(text: &str) -> String {
     let mut chars = text.chars();
     match chars.next() {
         Some(first) if !text.starts_with("ssl") => first.to_uppercase().chain(chars).collect(),

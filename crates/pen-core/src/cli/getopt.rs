@@ -1,13 +1,29 @@
-//! Words to options and operands, as getopt(3) with permutation does it.
+//! Words to options and operands, as getopt(3) with permutation does it. One walker for all programs.
 
 use super::Stop;
-use super::options::{Kind, OPTIONS, Opt};
 use crate::near::{hint, shown};
 
+/// What the walker has to know of an option.
+pub(super) trait Row: 'static {
+    fn letter(&self) -> Option<char>;
+    fn long(&self) -> Option<&'static str>;
+    /// What the value is called, if it takes one.
+    fn value(&self) -> Option<&'static str>;
+    fn help(&self) -> &'static str;
+    /// As an operator writes it.
+    fn form(&self) -> String;
+    fn value_is_optional(&self) -> bool {
+        false
+    }
+    fn is_old(&self) -> bool {
+        false
+    }
+}
+
 /// What stands at one place.
-pub(super) enum Item {
+pub(super) enum Item<R: Row> {
     Option {
-        kind: Kind,
+        row: &'static R,
         /// As messages name it: `-t`, `--demo`.
         shown: String,
         value: Option<String>,
@@ -16,7 +32,9 @@ pub(super) enum Item {
 }
 
 /// Walks over the words.
-pub(super) struct Getopt {
+pub(super) struct Getopt<R: Row> {
+    program: &'static str,
+    table: &'static [R],
     words: std::iter::Peekable<std::vec::IntoIter<String>>,
     /// What is left of a cluster of flags.
     cluster: String,
@@ -24,13 +42,13 @@ pub(super) struct Getopt {
     failed: bool,
 }
 
-impl Getopt {
-    pub(super) fn new(words: Vec<String>) -> Self {
+impl<R: Row> Getopt<R> {
+    pub(super) fn new(program: &'static str, table: &'static [R], words: Vec<String>) -> Self {
         let words = words.into_iter().peekable();
-        Self { words, cluster: String::new(), operands_only: false, failed: false }
+        Self { program, table, words, cluster: String::new(), operands_only: false, failed: false }
     }
 
-    fn item(&mut self) -> Option<Result<Item, Stop>> {
+    fn item(&mut self) -> Option<Result<Item<R>, Stop>> {
         if let Some(letter) = self.cluster.chars().next() {
             self.cluster.drain(..letter.len_utf8());
             return Some(self.letter(letter));
@@ -50,57 +68,89 @@ impl Getopt {
         self.item()
     }
 
-    fn letter(&mut self, letter: char) -> Result<Item, Stop> {
-        let Some(opt) = OPTIONS.iter().find(|o| o.letter == Some(letter)) else {
-            return Err(unknown_letter(letter));
+    fn letter(&mut self, letter: char) -> Result<Item<R>, Stop> {
+        let Some(row) = self.table.iter().find(|o| o.letter() == Some(letter)) else {
+            return Err(self.unknown_letter(letter));
         };
         let name = format!("-{letter}");
-        let value = match opt.value {
+        let value = match row.value() {
             None => None,
             Some(_) if !self.cluster.is_empty() => Some(std::mem::take(&mut self.cluster)),
-            Some(what) => Some(self.words.next().ok_or_else(|| missing(&name, what))?),
+            Some(what) => Some(self.words.next().ok_or_else(|| self.missing(&name, what))?),
         };
-        Ok(Item::Option { kind: opt.kind, shown: name, value })
+        Ok(Item::Option { row, shown: name, value })
     }
 
-    fn long(&mut self, text: &str) -> Result<Item, Stop> {
+    fn long(&mut self, text: &str) -> Result<Item<R>, Stop> {
         let (word, attached) = match text.split_once('=') {
             Some((word, value)) => (word, Some(value.to_owned())),
             None => (text, None),
         };
-        let Some(opt) = OPTIONS.iter().find(|o| o.long == Some(word)) else {
-            let near = hint(word, OPTIONS.iter().filter_map(|o| o.long));
+        let Some(row) = self.table.iter().find(|o| o.long() == Some(word)) else {
+            let near = hint(word, self.table.iter().filter_map(Row::long));
             let near = near.replace("mean '", "mean '--");
-            return Err(unknown(&format!("--{word}"), &near));
+            return Err(self.unknown(&format!("--{word}"), &near));
         };
         let name = format!("--{word}");
-        let value = self.long_value(opt, &name, attached)?;
-        Ok(Item::Option { kind: opt.kind, shown: name, value })
+        let value = self.long_value(row, &name, attached)?;
+        Ok(Item::Option { row, shown: name, value })
     }
 
     fn long_value(
         &mut self,
-        opt: &Opt,
+        row: &R,
         name: &str,
         attached: Option<String>,
     ) -> Result<Option<String>, Stop> {
-        match (opt.value, attached) {
-            (None, Some(_)) => Err(Stop::misuse(&format!("option {name} takes no value"))),
+        match (row.value(), attached) {
+            (None, Some(_)) => Err(self.misuse(&format!("option {name} takes no value"))),
             (None, None) => Ok(None),
             (Some(_), Some(value)) => Ok(Some(value)),
-            (Some(_), None) if opt.value_is_optional() => {
+            (Some(_), None) if row.value_is_optional() => {
                 // The next word is the value if it can be one: a number.
                 let number = |w: &String| !w.is_empty() && w.bytes().all(|b| b.is_ascii_digit());
                 Ok(self.words.next_if(number))
             }
-            (Some(what), None) => self.words.next().ok_or_else(|| missing(name, what)).map(Some),
+            (Some(what), None) => {
+                self.words.next().ok_or_else(|| self.missing(name, what)).map(Some)
+            }
         }
+    }
+
+    fn missing(&self, name: &str, what: &str) -> Stop {
+        self.misuse(&format!("option {name} needs a value, {what}"))
+    }
+
+    /// The nearest letter is the same one in the other case.
+    fn unknown_letter(&self, letter: char) -> Stop {
+        let other = if letter.is_lowercase() {
+            letter.to_ascii_uppercase()
+        } else {
+            letter.to_ascii_lowercase()
+        };
+        let near = self
+            .table
+            .iter()
+            .find(|o| o.letter() == Some(other) && !o.is_old())
+            .map_or_else(String::new, |o| format!("; did you mean '{}', {}?", o.form(), o.help()));
+        self.unknown(&format!("-{letter}"), &near)
+    }
+
+    /// `near` is a question, or nothing.
+    fn unknown(&self, option: &str, near: &str) -> Stop {
+        let see = if near.is_empty() { "; see" } else { " See" };
+        let option = shown(option);
+        self.misuse(&format!("unknown option {option}{near}{see} {} --help", self.program))
+    }
+
+    fn misuse(&self, message: &str) -> Stop {
+        Stop::misuse_of(self.program, message)
     }
 }
 
 /// Ends after the first error.
-impl Iterator for Getopt {
-    type Item = Result<Item, Stop>;
+impl<R: Row> Iterator for Getopt<R> {
+    type Item = Result<Item<R>, Stop>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.failed {
@@ -110,28 +160,4 @@ impl Iterator for Getopt {
         self.failed = matches!(item, Some(Err(_)));
         item
     }
-}
-
-fn missing(name: &str, what: &str) -> Stop {
-    Stop::misuse(&format!("option {name} needs a value, {what}"))
-}
-
-/// The nearest letter is the same one in the other case.
-fn unknown_letter(letter: char) -> Stop {
-    let other = if letter.is_lowercase() {
-        letter.to_ascii_uppercase()
-    } else {
-        letter.to_ascii_lowercase()
-    };
-    let near = OPTIONS
-        .iter()
-        .find(|o| o.letter == Some(other) && !o.is_old())
-        .map_or_else(String::new, |o| format!("; did you mean '{}', {}?", o.form(), o.help));
-    unknown(&format!("-{letter}"), &near)
-}
-
-/// `near` is a question, or nothing.
-fn unknown(option: &str, near: &str) -> Stop {
-    let see = if near.is_empty() { "; see" } else { " See" };
-    Stop::misuse(&format!("unknown option {}{near}{see} pen --help", shown(option)))
 }

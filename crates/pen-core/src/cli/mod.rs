@@ -12,6 +12,7 @@ mod configure;
 mod getopt;
 pub mod options;
 mod text;
+pub mod tools;
 
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,7 @@ use std::ffi::OsString;
 use crate::command::{self, Command, Door, Line, Switch, Target};
 use crate::near::{hint, shown};
 use getopt::{Getopt, Item};
-use options::{Flag, Kind, Text};
+use options::{Flag, Kind, OPTIONS, Text};
 
 pub use configure::{Perform, nothing_to_listen_on};
 pub use text::{help, usage, version};
@@ -41,7 +42,13 @@ impl Stop {
     /// The command line is wrong: status 2.
     #[must_use]
     pub fn misuse(message: &str) -> Self {
-        Self { status: 2, stderr: format!("pen: {message}\n"), ..Self::default() }
+        Self::misuse_of("pen", message)
+    }
+
+    /// The same for another program.
+    #[must_use]
+    pub fn misuse_of(program: &str, message: &str) -> Self {
+        Self { status: 2, stderr: format!("{program}: {message}\n"), ..Self::default() }
     }
 
     /// What it asks for cannot be: status 1.
@@ -105,25 +112,32 @@ pub enum Step {
 /// A [`Stop`]: a wrong option (status 2), one that this build does not offer (status 1), or an
 /// answer such as that of `--help` (status 0).
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Launch, Stop> {
-    let words = arguments
-        .into_iter()
-        .map(|word| {
-            word.into_string().map_err(|word| {
-                Stop::misuse(&format!("argument {} is not UTF-8", shown(&word.to_string_lossy())))
-            })
-        })
-        .collect::<Result<Vec<String>, Stop>>()?;
+    let words = words("pen", arguments)?;
     if words.is_empty() {
         return Err(Stop::answer(usage()));
     }
     let mut launch = Launch::default();
-    for item in Getopt::new(words) {
+    for item in Getopt::new("pen", OPTIONS, words) {
         match item? {
             Item::Operand(word) => launch.operands.push(word),
-            Item::Option { kind, shown, value } => launch.option(kind, &shown, value)?,
+            Item::Option { row, shown, value } => launch.option(row.kind, &shown, value)?,
         }
     }
     Ok(launch)
+}
+
+/// The arguments of `program` as text.
+fn words(
+    program: &str,
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<Vec<String>, Stop> {
+    let text = |word: OsString| {
+        word.into_string().map_err(|word| {
+            let word = shown(&word.to_string_lossy());
+            Stop::misuse_of(program, &format!("argument {word} is not UTF-8"))
+        })
+    };
+    arguments.into_iter().map(text).collect()
 }
 
 impl Launch {

@@ -1,5 +1,6 @@
 //! THE list of options. The parser, usage, `--help` and the manual page are made from it.
 
+use super::getopt::Row;
 use crate::command::{Number, Switch, Target};
 
 /// One option.
@@ -99,6 +100,36 @@ impl Opt {
             Some(value) => format!("{name} {value}"),
             None => name,
         }
+    }
+}
+
+impl Row for Opt {
+    fn letter(&self) -> Option<char> {
+        self.letter
+    }
+
+    fn long(&self) -> Option<&'static str> {
+        self.long
+    }
+
+    fn value(&self) -> Option<&'static str> {
+        self.value
+    }
+
+    fn help(&self) -> &'static str {
+        self.help
+    }
+
+    fn form(&self) -> String {
+        Self::form(self)
+    }
+
+    fn value_is_optional(&self) -> bool {
+        Self::value_is_optional(self)
+    }
+
+    fn is_old(&self) -> bool {
+        Self::is_old(self)
     }
 }
 

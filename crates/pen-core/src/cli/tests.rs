@@ -198,13 +198,13 @@ fn hosts_to_resolve() {
 #[test]
 fn the_option_table_is_sound() {
     let mut seen = std::collections::BTreeSet::new();
-    for opt in options::OPTIONS {
+    for opt in OPTIONS {
         assert!(seen.insert((opt.letter, opt.long)), "{}", opt.form());
         assert!(opt.letter.is_some() != opt.long.is_some() && !opt.help.is_empty());
         assert!(help().contains(&opt.form()));
     }
     let Config { services, .. } = Config::default();
-    for opt in options::OPTIONS {
+    for opt in OPTIONS {
         if let Kind::Number(which) = opt.kind
             && which != Number::ConnMax
         {
