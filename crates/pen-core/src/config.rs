@@ -3,12 +3,16 @@
 //! Commands change a [`Config`]; the shell compares the new value with the old one and makes it
 //! true (binds, opens, publishes). Nothing here is running state: no counters, no sockets.
 
+mod tls;
+
 use std::net::IpAddr;
 
 use crate::acl::AccessList;
 use crate::addr::{Host, Listen};
 use crate::limits;
 use crate::socket_options::SocketOptions;
+
+pub use tls::{ClientCertificates, Tls, TlsOption, TlsOptions};
 
 /// The name of the service that the classic command line describes.
 pub const DEFAULT_SERVICE: &str = "default";
@@ -140,9 +144,8 @@ pub struct ServiceConfig {
     pub log: Option<String>,
     /// The status page's file.
     pub web_stats: Option<String>,
-    /// Settings of TLS that are kept until TLS is offered, in the order given, as they were written
-    /// (`ssl_ciphers HIGH`). `write` prints them.
-    pub ssl_lines: Vec<String>,
+    /// TLS with the clients.
+    pub tls: Tls,
 }
 
 impl ServiceConfig {
@@ -179,7 +182,7 @@ impl ServiceConfig {
             source: None,
             log: None,
             web_stats: None,
-            ssl_lines: Vec::new(),
+            tls: Tls::default(),
         }
     }
 }

@@ -31,5 +31,5 @@ pub mod server_word;
 pub mod servers;
 pub mod service;
 pub mod slots;
-pub mod weblog;
 pub mod socket_options;
+pub mod weblog;

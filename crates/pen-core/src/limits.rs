@@ -159,6 +159,40 @@ pub const TLS_PARTIAL_MAX: usize = 128 * 1024;
 /// Bytes one read takes during a TLS handshake: what a client says ahead of the end of it is kept until
 /// a server is there.
 pub const TLS_HANDSHAKE_READ: usize = 16 * 1024;
+/// Highest `ssl_handshakes_max` and `ssl_handshakes_per_client`.
+pub const TLS_HANDSHAKES_MAX: u32 = 1_000_000;
+/// Protocols that `ssl_alpn` takes. One more is an error.
+pub const TLS_ALPN_MAX: usize = 16;
+/// Bytes of a protocol's name in TLS.
+pub const TLS_ALPN_NAME_MAX: usize = 255;
+/// Bytes of a file with a certificate or key. A larger one is an error.
+pub const TLS_FILE_MAX: u64 = 1024 * 1024;
+/// Bytes of a file of certificate authorities. A larger one is an error.
+pub const TLS_CA_FILE_MAX: u64 = 16 * 1024 * 1024;
+/// Bytes of a file of revocation lists. A larger one is an error.
+pub const TLS_CRL_MAX: u64 = 128 * 1024 * 1024;
+/// Bytes of an OCSP response: it is sent in handshakes. A larger one is not stapled.
+pub const TLS_OCSP_MAX: u64 = 32 * 1024;
+/// Certificates of a file with a chain. One more is an error.
+pub const TLS_CHAIN_MAX: usize = 64;
+/// Certificate authorities of a service. One more is an error.
+pub const TLS_CA_MAX: usize = 4_096;
+/// Authorities that are named to clients; with more of them none is, and the client chooses.
+pub const TLS_CA_HINTS_MAX: usize = 64;
+/// Certificates in a directory of names. One more is an error.
+pub const TLS_NAMES_MAX: usize = 16_384;
+/// Files in a directory of names or authorities. One more is an error.
+pub const TLS_DIRECTORY_MAX: usize = 131_072;
+/// Bytes of a domain name.
+pub const DOMAIN_MAX: usize = 253;
+/// Seconds between two looks at OCSP responses and at what expires.
+pub const TLS_LOOK_S: u32 = 60;
+/// Seconds by which the clock of an OCSP responder may be ahead.
+pub const TLS_OCSP_SKEW_S: i64 = 300;
+/// Sessions that are kept in memory with `ssl_early_data`; the oldest is forgotten.
+pub const TLS_SESSIONS_MAX: usize = 16_384;
+/// Bytes of early data that a client may send with `ssl_early_data`. More ends the handshake.
+pub const TLS_EARLY_DATA_MAX: u32 = 16 * 1024;
 /// Milliseconds an aborted connection waits for its last bytes to reach the other side before the
 /// reset is sent.
 pub const ABORT_FLUSH_MS: u64 = 5_000;

@@ -82,20 +82,24 @@ fn prepare(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Plan>
         for warning in cautions.map_err(|why| Stop::failure(&why))? {
             lifecycle::complain(&format!("WARNING: {warning}"));
         }
-        report_check(&composed);
+        report_check(&composed)?;
         return Ok(None);
     }
     Ok(Some(Plan { launch, composed, rights, services, names, farm }))
 }
 
-fn report_check(composed: &Composed) {
+fn report_check(composed: &Composed) -> Result<(), Stop> {
     for notice in &composed.outcome.notices {
         lifecycle::complain(notice);
     }
     if let Some(missing) = &composed.missing {
         lifecycle::complain(&format!("WARNING: {missing}"));
     }
+    for warning in publish::check(&composed.config).map_err(|why| Stop::failure(&why))? {
+        lifecycle::complain(&format!("WARNING: {warning}"));
+    }
     perform::print("configuration is good\n");
+    Ok(())
 }
 
 /// Ends before anything was opened. `--check` answers 0 or 1, whatever is wrong.
@@ -173,13 +177,13 @@ type Opened = (Running, Option<ControlDoor>, Option<PidFile>, Vec<JoinHandle<()>
 fn open_with(plan: &Plan, logs: &Logs, descriptors: u64) -> Result<Opened, Failure> {
     let config = &plan.composed.config;
     let workers = worker_count(config);
-    let doors = publish::listen(config, workers).map_err(Failure::new)?;
+    let opened = publish::open(config, workers).map_err(Failure::new)?;
     let control = open_control(plan, logs)?;
     plan.rights.give_up()?;
     let pool = Arc::new(Pool::new(workers).map_err(cannot("make mailboxes"))?);
     let (running, changes) = Running::start(
         config.clone(),
-        doors,
+        opened,
         Arc::clone(&pool),
         logs.clone(),
         descriptors,
@@ -225,12 +229,12 @@ fn open_control(plan: &Plan, logs: &Logs) -> Result<Option<ControlDoor>, Failure
 
 /// The service runs until it is told to end.
 fn serve(plan: Plan, house: House, start: Start) -> ExitCode {
-    let House { signals, notify, logs, running, control, pid_file, workers } = house;
+    let House { signals, notify, logs, mut running, control, pid_file, workers } = house;
     let origin = origin(&plan);
     if let Some(missing) = &plan.composed.missing {
         running.warn(format!("{missing}; Pen starts without it, HUP reads it when it is there"));
     }
-    let shown = perform::follow_up(&running, &origin, plan.composed.outcome);
+    let shown = perform::follow_up(&mut running, &origin, plan.composed.outcome);
     logs.show(shown.reply);
     let status = status_line(&running.config);
     let pool = Arc::clone(&running.pool);

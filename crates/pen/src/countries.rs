@@ -5,9 +5,7 @@
 //! that names it; a broken record in a usable one is a client whose country is not known.
 //! Deliberately not here: what lists do with countries (`pen_core::acl`), and publishing.
 
-use std::fs::{self, Metadata};
 use std::net::IpAddr;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,7 +14,7 @@ use pen_core::acl::{AccessList, Countries, CountryCode, country_code};
 use pen_core::config::Config;
 use pen_core::limits;
 
-use crate::files;
+use crate::files::{self, Stamp};
 
 #[cfg(test)]
 mod tests;
@@ -27,16 +25,6 @@ pub struct Database {
     reader: Reader<Vec<u8>>,
     path: String,
     stamp: Stamp,
-}
-
-/// What changes when a file is written or replaced: device and number, length, time of change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp(u64, u64, u64, i64, i64);
-
-impl Stamp {
-    fn of(file: &Metadata) -> Self {
-        Self(file.dev(), file.ino(), file.len(), file.ctime(), file.ctime_nsec())
-    }
 }
 
 impl Database {
@@ -55,7 +43,7 @@ impl Database {
     /// Whether the file is still the one that was read. One that is gone is not.
     #[must_use]
     pub fn is_current(&self) -> bool {
-        fs::metadata(&self.path).is_ok_and(|m| Stamp::of(&m) == self.stamp)
+        Stamp::at(Path::new(&self.path)) == Some(self.stamp)
     }
 
     /// What the operator should know: a database of something else has no countries.

@@ -6,7 +6,7 @@
 //! here: making settings true, and performing what lines ask for beside settings.
 
 use std::fmt;
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -23,6 +23,24 @@ const NOT_WAITING: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY);
 /// Permissions of files that Pen makes, less the umask: nobody else writes them, even if the program
 /// that started Pen has no umask.
 const MODE: u32 = 0o644;
+
+/// What changes when a file is written or replaced: device and number, length, time of change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp(u64, u64, u64, i64, i64);
+
+impl Stamp {
+    /// Of an open file.
+    #[must_use]
+    pub fn of(file: &Metadata) -> Self {
+        Self(file.dev(), file.ino(), file.len(), file.ctime(), file.ctime_nsec())
+    }
+
+    /// Of the file at `path`; `None` if there is none that can be seen.
+    #[must_use]
+    pub fn at(path: &Path) -> Option<Self> {
+        fs::metadata(path).ok().map(|file| Self::of(&file))
+    }
+}
 
 /// What is wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -246,17 +264,17 @@ pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
 fn replace_whole(path: &Path, contents: &[u8], mode: Option<u32>) -> io::Result<()> {
     let aside = aside(path)?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&aside)?;
-    let result = fill(&mut file, contents, mode).and_then(|()| std::fs::rename(&aside, path));
+    let result = fill(&mut file, contents, mode).and_then(|()| fs::rename(&aside, path));
     if result.is_err() {
         // It is ours: it was made a moment ago under a name that did not exist.
-        let _ = std::fs::remove_file(&aside);
+        let _ = fs::remove_file(&aside);
     }
     result
 }
 
 fn fill(file: &mut File, contents: &[u8], mode: Option<u32>) -> io::Result<()> {
     if let Some(mode) = mode {
-        file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+        file.set_permissions(fs::Permissions::from_mode(mode))?;
     }
     file.write_all(contents)
 }

@@ -5,6 +5,8 @@
 //! the workers, tables grow, doors are handed over. Owned by the control thread alone. Deliberately
 //! not here: where a configuration comes from.
 
+mod certificates;
+
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::Ordering;
@@ -20,11 +22,13 @@ use pen_core::service::Live;
 use pen_core::slots::Slots;
 use pen_sys::services::{Protocol, Services};
 
+use crate::clock;
 use crate::countries::{self, Database};
 use crate::listeners::{self, Gates, Keeper};
 use crate::logs::{self, Level, LogId, Logs};
 use crate::shared::{Door, Order, Pool, Service, Tables};
 use crate::socket_options;
+use crate::tls::material::{Calendar, Told, Vault};
 
 /// Everything that runs, as the control thread knows it.
 #[derive(Debug)]
@@ -39,6 +43,10 @@ pub struct Running {
     pub logs: Logs,
     /// What knows the countries of clients.
     countries: Option<Arc<Database>>,
+    /// Certificates and what belongs to them.
+    vault: Vault,
+    /// Which of them were warned of.
+    calendar: Calendar,
     gates: Gates,
     keeper: Keeper,
     /// Descriptors the process may have.
@@ -75,14 +83,37 @@ impl Changes {
 /// New logs by service: `None` closes the old one.
 type NewLogs = BTreeMap<String, Option<logs::Target>>;
 
-/// Opens the listeners of `config` at start-up, before privileges are dropped.
+/// What a start opens before privileges are dropped.
+#[derive(Debug)]
+pub struct Opened {
+    keeper: Keeper,
+    gates: Gates,
+    vault: Vault,
+    told: Told,
+}
+
+/// Reads the certificates of `config` and opens its listeners at start-up, before privileges are
+/// dropped.
 ///
 /// # Errors
-/// A sentence for the operator about the first address that cannot be had.
-pub fn listen(config: &Config, workers: usize) -> Result<(Keeper, Gates), String> {
+/// A sentence for the operator about the first certificate or address that cannot be had.
+pub fn open(config: &Config, workers: usize) -> Result<Opened, String> {
+    let (vault, told) = Vault::default().prepare(config, clock::wall().0)?;
     let mut keeper = Keeper::new(workers);
     let gates = keeper.plan(&Gates::new(), config)?;
-    Ok((keeper, gates))
+    Ok(Opened { keeper, gates, vault, told })
+}
+
+/// Reads the certificates of `config` and answers what should be known of them.
+///
+/// # Errors
+/// As [`open`].
+pub fn check(config: &Config) -> Result<Vec<String>, String> {
+    let now = clock::wall().0;
+    let (vault, told) = Vault::default().prepare(config, now)?;
+    let mut warnings = told.warnings;
+    warnings.extend(Calendar::default().due(&vault.rows(now)));
+    Ok(warnings)
 }
 
 impl Running {
@@ -93,19 +124,22 @@ impl Running {
     /// A sentence for the operator: a log cannot be opened, a congestion control is not there.
     pub fn start(
         config: Config,
-        (keeper, gates): (Keeper, Gates),
+        opened: Opened,
         pool: Arc<Pool>,
         logs: Logs,
         descriptors: u64,
         ports: Arc<Services>,
         names: &dyn Names,
     ) -> Result<(Self, Changes), String> {
+        let Opened { keeper, gates, vault, told } = opened;
         let mut running = Self {
             config: Config { process: config.process.clone(), services: Vec::new() },
             services: Vec::new(),
             pool,
             logs,
             countries: None,
+            vault: Vault::default(),
+            calendar: Calendar::default(),
             gates: Gates::new(),
             keeper,
             descriptors,
@@ -118,8 +152,11 @@ impl Running {
         let new_logs = running.open_logs(&config, names)?;
         let opened = countries::open(config.process.geoip_db.as_deref());
         let warning = opened.as_ref().err().map(|why| format!("{why}; Pen starts without it"));
+        running.vault = vault;
         let mut changes = running.swap(config, gates, new_logs, opened.unwrap_or_default());
         changes.caution(cautions.into_iter().chain(warning));
+        changes.take(told);
+        changes.warnings.extend(running.expiring());
         Ok((running, changes))
     }
 
@@ -133,14 +170,18 @@ impl Running {
             return Ok(Changes::default());
         }
         let cautions = socket_options::check(&self.config, &new)?;
+        let (vault, told) = self.vault.prepare(&new, clock::wall().0)?;
         let gates = self.keeper.plan(&self.gates, &new)?;
         let new_logs = self.open_logs(&new, names)?;
         let countries = match new.process.geoip_db == self.config.process.geoip_db {
             true => self.countries.clone(),
             false => countries::open(new.process.geoip_db.as_deref())?,
         };
+        self.vault = vault;
         let mut changes = self.swap(new, gates, new_logs, countries);
         changes.caution(cautions);
+        changes.take(told);
+        changes.warnings.extend(self.expiring());
         self.keeper.wait_until_closed();
         Ok(changes)
     }
@@ -271,6 +312,7 @@ impl Running {
             }
             let known = existing.as_ref().map(|s| self.refresh(s, config, places));
             let service = existing.unwrap_or_else(|| self.create(config, places));
+            service.tls.store(self.vault.terminator(&config.name));
             if let Some(target) = new_logs.remove(&config.name) {
                 self.change_log(&service, target, &mut changes);
             }

@@ -19,7 +19,8 @@ mod tests;
 
 use std::ffi::OsString;
 
-use crate::command::{self, Command, Door, Line, Switch, Target};
+use crate::command::{self, Command, Door, Line, Ssl, Switch, Target};
+use crate::config::ClientCertificates;
 use crate::near::{hint, shown};
 use getopt::{Getopt, Item};
 use options::{Flag, Kind, OPTIONS, Text};
@@ -178,7 +179,14 @@ impl Launch {
                 let stderr = "pen: option -i: services of Windows are not offered\n".to_owned();
                 return Err(Stop { stderr, ..Stop::default() });
             }
-            Kind::Protocol => return Err(protocol(&text)),
+            Kind::Protocol => self.notices.push(protocol(option, &text)?),
+            Kind::ClientCertificates => {
+                let required = Ssl::Clients(ClientCertificates::Required);
+                self.steps.push(Step::Set(Command::Ssl(required)));
+            }
+            Kind::Compatibility => self.notices.push(format!(
+                "option {option}: TLS 1.2 and 1.3 need no compatibility flags; it has no effect"
+            )),
             Kind::Later(what) => {
                 let message = format!("option {option}: this build does not offer {what} yet");
                 return Err(Stop::failure(&message));
@@ -224,11 +232,13 @@ fn demo_port(option: &str, value: Option<String>) -> Result<Option<u16>, Stop> {
     value.map(port).transpose()
 }
 
-fn protocol(name: &str) -> Stop {
+/// The notice that older versions are not offered.
+fn protocol(option: &str, name: &str) -> Result<String, Stop> {
     const NAMES: [&str; 4] = ["ssl23", "ssl2", "ssl3", "tls1"];
     if NAMES.contains(&name) {
-        return Stop::failure("option -L: this build does not offer TLS yet");
+        return Ok(format!("option {option} {name}: TLS 1.2 and 1.3 are offered, nothing older"));
     }
     let near = hint(name, NAMES);
-    Stop::failure(&format!("option -L: {} is none of {}{near}", shown(name), NAMES.join(", ")))
+    let all = NAMES.join(", ");
+    Err(Stop::failure(&format!("option {option}: {} is none of {all}{near}", shown(name))))
 }

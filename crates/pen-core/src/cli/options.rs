@@ -34,7 +34,12 @@ pub(super) enum Kind {
     Version,
     Old,
     Windows,
+    /// `-L`
     Protocol,
+    /// `-R`
+    ClientCertificates,
+    /// `-Z`
+    Compatibility,
     Later(&'static str),
 }
 
@@ -202,17 +207,24 @@ pub const OPTIONS: &[Opt] = &[
         .value("PORT"),
     long("help", "this text", Kind::Help),
     long("version", "the version", Kind::Version),
-    short('A', "directory of certificate authorities (not in this build yet)", Kind::Later("TLS"))
-        .value("DIR"),
-    short('E', "certificate (not in this build yet)", Kind::Later("TLS")).value("FILE"),
-    short('G', "file of certificate authorities (not in this build yet)", Kind::Later("TLS"))
+    short('A', "directory of certificate authorities", Kind::Target(Target::SslCaDir)).value("DIR"),
+    short('E', "certificate: clients must speak TLS", Kind::Target(Target::SslCertificate))
+        .value("FILE")
+        .manual(
+            "PEM: the certificate, then the certificates between it and the authority, and the key \
+             unless -K names a file of its own. TLS 1.2 and 1.3 are offered; the servers get plain \
+             text. More is said by the commands ssl_... of penctl(1). Read before -u and -j take \
+             effect.",
+        ),
+    short('G', "file of certificate authorities", Kind::Target(Target::SslCaFile)).value("FILE"),
+    short('K', "private key of -E, if it is in a file of its own", Kind::Target(Target::SslKey))
         .value("FILE"),
-    short('K', "private key (not in this build yet)", Kind::Later("TLS")).value("FILE"),
-    short('L', "ssl23, ssl2, ssl3 or tls1 (not in this build yet)", Kind::Protocol)
+    short('L', "ssl23, ssl2, ssl3 or tls1: accepted, TLS 1.2 and 1.3 are offered", Kind::Protocol)
         .value("PROTOCOL"),
-    short('R', "demand client certificates (not in this build yet)", Kind::Later("TLS")),
+    short('R', "demand client certificates that -G or -A verifies", Kind::ClientCertificates)
+        .manual("Without -G and -A the authorities of the system are trusted."),
     short('U', "balance UDP (not in this build yet)", Kind::Later("UDP")),
-    short('Z', "compatibility flags of TLS (not in this build yet)", Kind::Later("TLS")),
+    short('Z', "compatibility flags of TLS: accepted, no effect", Kind::Compatibility),
     short('D', "no longer needed", Kind::Old),
     short('n', "no longer needed", Kind::Old),
     short('P', "no longer needed", Kind::Old),

@@ -57,13 +57,12 @@ fn wrong_options_are_named() {
         (&["-l", "", "80"], 2, &["-l needs"]),
         (&["-F", "", "80"], 2, &["-F needs a value that is not empty"]),
         (&["-e", "", "80"], 2, &["-e needs a value that is not empty"]),
-        (&["-fz", "80"], 2, &["did you mean '-Z', compat", "yet)? See pen --help"]),
+        (&["-fz", "80"], 2, &["did you mean '-Z', compat", "no effect? See pen --help"]),
         (&["-O", "blacklits 3"], 2, &["-O 'blacklits 3'", "did you mean 'blacklist'?"]),
         (&["-O", "servers"], 2, &["control socket only"]),
         (&["-L", "tls77", "80"], 1, &["'tls77'"]),
-        (&["-L", "tls1", "80"], 1, &["-L: this build does not offer TLS yet"]),
         (&["-U", "80"], 1, &["-U: this build does not offer UDP yet"]),
-        (&["-E", "cert", "80"], 1, &["-E: this build does not offer TLS yet"]),
+        (&["-E", "", "80"], 2, &["-E needs a value that is not empty"]),
         (&["-i", "svc"], 0, &["Windows"]),
         (&["80", "nohost:80"], 1, &["'nohost:80'", "unknown host"]),
         (&["99999"], 1, &["'99999': no such port"]),
@@ -149,6 +148,21 @@ fn options_set_what_commands_set() {
     assert_eq!(s.emergency.as_ref().unwrap().port, 80);
     assert_eq!(s.abuse.as_ref().unwrap().host.as_written(), "localhost");
     for part in ["-S", "-D", "-n", "-Q", "-P", "accepts: 0", "backlog: 3"] {
+        assert!(notices.iter().any(|n| n.contains(part)), "{part}: {notices:?}");
+    }
+}
+
+#[test]
+fn options_of_tls() {
+    let line = "-E c.pem -K k.pem -G ca.pem -A /certs -R -Z -L ssl3 80 127.0.0.1";
+    let line: Vec<&str> = line.split(' ').collect();
+    let (config, stdout, notices) = configure(&line).unwrap();
+    let tls = &config.services[0].tls;
+    let files = [&tls.certificate, &tls.key, &tls.ca_file, &tls.ca_dir].map(|f| f.as_deref());
+    assert_eq!(files, [Some("c.pem"), Some("k.pem"), Some("ca.pem"), Some("/certs")]);
+    assert_eq!((tls.clients, tls.is_on()), (ClientCertificates::Required, true));
+    assert_eq!(stdout, "");
+    for part in ["option -Z: ", "option -L ssl3: TLS 1.2 and 1.3 are offered"] {
         assert!(notices.iter().any(|n| n.contains(part)), "{part}: {notices:?}");
     }
 }

@@ -2,6 +2,7 @@
 
 mod server;
 mod show;
+mod ssl;
 
 use super::number::Number;
 use super::{Command, Context, Done, Door, Effect, Fault, Line, Report, Switch, Target, Word};
@@ -67,25 +68,21 @@ pub fn apply(
         Command::StopListening => service.listen.clear(),
         Command::Source(word) => source(service, word.as_ref(), names, &mut done),
         Command::Target(which, value) => {
-            let target = match which {
-                Target::GeoipDb => &mut process.geoip_db,
-                Target::Log => &mut service.log,
-                Target::WebStats => &mut service.web_stats,
-            };
+            let target = target(process, service, *which);
             if let Some(new) = value {
                 target.clone_from(new);
             }
-            done.reply = show::target(*which, target.as_deref(), line.json);
+            if value.is_none() || line.json || !which.is_silent() {
+                done.reply = show::target(*which, target.as_deref(), line.json);
+            }
         }
         Command::Keepalive(probes) => service.sockets.keepalive = *probes,
         Command::Congestion(value) => done.reply = congestion(service, value, line.json),
         Command::FastClose(choice) => service.tcp_fastclose = *choice,
         Command::Engine(choice) => service.engine = *choice,
         Command::Forwarded(Some(choice)) => service.http_forwarded = *choice,
-        Command::Ssl(text, repeatable) => {
-            ssl(service, text, *repeatable);
-            done.notices.push(format!("{text}: kept; this build does not offer TLS yet"));
-        }
+        Command::Ssl(setting) => ssl::apply(&mut service.tls, setting, &mut done)?,
+        Command::Void(text, why) => done.notices.push(format!("{text}: {why}; it has no effect")),
         Command::Obsolete(word) => {
             done.notices.push(format!("'{word}' is no longer needed and has no effect"));
         }
@@ -104,6 +101,7 @@ fn perform(process: &Process, service: &str, command: &Command, done: &mut Done)
         }
         Command::Exit if process.exit_enabled => done.effects.push(Effect::Exit),
         Command::Exit => "Exit is not enabled; restart with -X flag\n".clone_into(&mut done.reply),
+        Command::ReloadTls => done.effects.push(Effect::ReloadTls),
         Command::Write(path) => done.effects.push(Effect::Write(path.clone())),
         Command::Include(path) => {
             done.effects.push(Effect::Include { service, path: path.clone() });
@@ -197,9 +195,32 @@ pub(super) fn switch<'a>(
         Switch::Peek => &mut service.peek,
         Switch::Prio => &mut service.mode.prio,
         Switch::Roundrobin => &mut service.mode.roundrobin,
+        Switch::SslEarlyData => &mut service.tls.early_data,
+        Switch::SslSniStrict => &mut service.tls.sni_strict,
+        Switch::SslTickets => &mut service.tls.tickets,
         Switch::Stubborn => &mut service.mode.stubborn,
         Switch::TcpNodelay => &mut service.tcp_nodelay,
         Switch::Weight => &mut service.mode.weight,
+    }
+}
+
+/// Where the name of a file or address lives.
+fn target<'a>(
+    process: &'a mut Process,
+    service: &'a mut ServiceConfig,
+    which: Target,
+) -> &'a mut Option<String> {
+    match which {
+        Target::GeoipDb => &mut process.geoip_db,
+        Target::Log => &mut service.log,
+        Target::SslCaDir => &mut service.tls.ca_dir,
+        Target::SslCaFile => &mut service.tls.ca_file,
+        Target::SslCertificate => &mut service.tls.certificate,
+        Target::SslCrl => &mut service.tls.crl,
+        Target::SslKey => &mut service.tls.key,
+        Target::SslOcspResponse => &mut service.tls.ocsp_response,
+        Target::SslSniPath => &mut service.tls.sni_path,
+        Target::WebStats => &mut service.web_stats,
     }
 }
 
@@ -261,12 +282,4 @@ fn congestion(service: &mut ServiceConfig, value: &Option<Option<String>>, json:
         }
         None => show::congestion(stored.as_deref(), json),
     }
-}
-
-fn ssl(service: &mut ServiceConfig, text: &str, repeatable: bool) {
-    let word = text.split_once(' ').map_or(text, |(word, _)| word);
-    service.ssl_lines.retain(|kept| {
-        kept != text && (repeatable || kept.split_once(' ').is_none_or(|(w, _)| w != word))
-    });
-    service.ssl_lines.push(text.to_owned());
 }

@@ -23,7 +23,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::acl::Entry;
-use crate::config::{Config, DEFAULT_SERVICE, Engine, FastClose, Forwarded};
+use crate::ciphers::Ciphers;
+use crate::config::{
+    ClientCertificates, Config, DEFAULT_SERVICE, Engine, FastClose, Forwarded, TlsOption,
+};
 use crate::server_word::ServerWord;
 use crate::socket_options::Keepalive;
 
@@ -129,6 +132,8 @@ pub enum Command {
     Close(i64),
     /// `exit`
     Exit,
+    /// `ssl_reload`
+    ReloadTls,
     /// `write [FILE]`
     Write(Option<String>),
     /// `include FILE`
@@ -137,10 +142,12 @@ pub enum Command {
     Service(Word),
     /// `no service NAME`
     RemoveService(Word),
-    /// A setting of TLS, kept as it was written; whether the word may stand several times.
-    Ssl(String, bool),
+    /// `ssl_...`: a setting of TLS that is more than a file, a number or a switch.
+    Ssl(Ssl),
     /// A word of older versions: accepted, no effect.
     Obsolete(&'static str),
+    /// The same with the reason: what is written, and why it has no effect.
+    Void(String, &'static str),
     /// `tarpit_acl`, `tarpit_acl -1`: it is off.
     TarpitOff,
     /// `no transparent` and the like: off is all there is.
@@ -174,6 +181,12 @@ pub enum Switch {
     Prio,
     /// `roundrobin`
     Roundrobin,
+    /// `ssl_early_data`
+    SslEarlyData,
+    /// `ssl_sni_strict`
+    SslSniStrict,
+    /// `ssl_tickets`
+    SslTickets,
     /// `stubborn`
     Stubborn,
     /// `tcp_nodelay`
@@ -198,6 +211,20 @@ pub enum Target {
     GeoipDb,
     /// `log`
     Log,
+    /// `ssl_ca_dir`
+    SslCaDir,
+    /// `ssl_ca_file`
+    SslCaFile,
+    /// `ssl_certificate`
+    SslCertificate,
+    /// `ssl_crl`
+    SslCrl,
+    /// `ssl_key`
+    SslKey,
+    /// `ssl_ocsp_response`
+    SslOcspResponse,
+    /// `ssl_sni_path`
+    SslSniPath,
     /// `web_stats`
     WebStats,
 }
@@ -209,9 +236,38 @@ impl Target {
         match self {
             Self::GeoipDb => "geoip_db",
             Self::Log => "log",
+            Self::SslCaDir => "ssl_ca_dir",
+            Self::SslCaFile => "ssl_ca_file",
+            Self::SslCertificate => "ssl_certificate",
+            Self::SslCrl => "ssl_crl",
+            Self::SslKey => "ssl_key",
+            Self::SslOcspResponse => "ssl_ocsp_response",
+            Self::SslSniPath => "ssl_sni_path",
             Self::WebStats => "web_stats",
         }
     }
+
+    /// Whether setting it answers nothing.
+    pub(crate) fn is_silent(self) -> bool {
+        !matches!(self, Self::GeoipDb | Self::Log | Self::WebStats)
+    }
+}
+
+/// A setting of TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ssl {
+    /// `ssl_certificate FILE KEY`
+    Pair(String, String),
+    /// `ssl_ciphers [LIST]`, `no ssl_ciphers`
+    Ciphers(Option<Option<Ciphers>>),
+    /// `ssl_option OPTION`, `no ssl_option OPTION`
+    Option(TlsOption, bool),
+    /// `no ssl_option`
+    NoOptions,
+    /// `ssl_client_certificate off|optional|required`
+    Clients(ClientCertificates),
+    /// `ssl_alpn NAME ...`, `no ssl_alpn`
+    Alpn(Vec<String>),
 }
 
 /// One `key value` of a `server` line.
@@ -292,6 +348,8 @@ pub enum Report {
     Servers,
     /// `services`
     Services,
+    /// `certificates`
+    Certificates,
     /// `status`: writes the page's file and answers it.
     Status,
     /// `recent [N]`, and `clients` (all remembered ones: the highest number).
@@ -342,6 +400,8 @@ pub enum Effect {
     },
     /// `no service NAME`: drain and remove.
     RemoveService(String),
+    /// `ssl_reload`: read the files of TLS that changed again, and answer what is new.
+    ReloadTls,
 }
 
 /// The result of one applied line.

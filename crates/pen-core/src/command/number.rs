@@ -38,6 +38,12 @@ pub enum Number {
     Rcvbuf,
     /// `sndbuf`: bytes, 0 = the kernel's.
     Sndbuf,
+    /// `ssl_handshake_timeout`: seconds.
+    SslHandshakeTimeout,
+    /// `ssl_handshakes_max`: unfinished handshakes.
+    SslHandshakesMax,
+    /// `ssl_handshakes_per_client`: the same of one address.
+    SslHandshakesPerClient,
     /// `timeout`: seconds.
     Timeout,
     /// `tracking`: seconds.
@@ -56,7 +62,7 @@ pub(super) struct Adjusted {
 
 impl Number {
     /// Every one of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::Accepts,
         Self::Backlog,
         Self::Blacklist,
@@ -72,6 +78,9 @@ impl Number {
         Self::PendingMax,
         Self::Rcvbuf,
         Self::Sndbuf,
+        Self::SslHandshakeTimeout,
+        Self::SslHandshakesMax,
+        Self::SslHandshakesPerClient,
         Self::Timeout,
         Self::Tracking,
         Self::UserTimeout,
@@ -97,6 +106,9 @@ impl Number {
             Self::PendingMax => "pending_max",
             Self::Rcvbuf => "rcvbuf",
             Self::Sndbuf => "sndbuf",
+            Self::SslHandshakeTimeout => "ssl_handshake_timeout",
+            Self::SslHandshakesMax => "ssl_handshakes_max",
+            Self::SslHandshakesPerClient => "ssl_handshakes_per_client",
             Self::Timeout => "timeout",
             Self::Tracking => "tracking",
             Self::UserTimeout => "user_timeout",
@@ -121,8 +133,11 @@ impl Number {
             Self::Idlers => (0, limits::IDLERS_MAX),
             Self::PendingMax => (1, limits::PENDING_MAX),
             Self::Rcvbuf | Self::Sndbuf => (0, limits::SOCKET_BUFFER_MAX),
-            Self::Timeout => (1, limits::SECONDS_MAX),
             Self::UserTimeout => (0, limits::USER_TIMEOUT_MAX_S),
+            Self::SslHandshakesMax | Self::SslHandshakesPerClient => {
+                (1, limits::TLS_HANDSHAKES_MAX)
+            }
+            Self::SslHandshakeTimeout | Self::Timeout => (1, limits::SECONDS_MAX),
             Self::Workers => (0, limits::WORKERS_MAX),
         }
     }
@@ -191,6 +206,9 @@ impl Number {
             Self::PendingMax => service.pending_max,
             Self::Rcvbuf => service.sockets.rcvbuf,
             Self::Sndbuf => service.sockets.sndbuf,
+            Self::SslHandshakeTimeout => service.tls.handshake_timeout_s,
+            Self::SslHandshakesMax => service.tls.handshakes_max,
+            Self::SslHandshakesPerClient => service.tls.handshakes_per_client,
             Self::Timeout => service.timeout_s,
             Self::Tracking => service.tracking_s,
             Self::UserTimeout => service.sockets.user_timeout_s,
@@ -231,6 +249,9 @@ impl Number {
             Self::PendingMax => service.pending_max = value,
             Self::Rcvbuf => service.sockets.rcvbuf = value,
             Self::Sndbuf => service.sockets.sndbuf = value,
+            Self::SslHandshakeTimeout => service.tls.handshake_timeout_s = value,
+            Self::SslHandshakesMax => service.tls.handshakes_max = value,
+            Self::SslHandshakesPerClient => service.tls.handshakes_per_client = value,
             Self::Timeout => service.timeout_s = value,
             Self::Tracking => service.tracking_s = value,
             Self::UserTimeout => service.sockets.user_timeout_s = value,

@@ -9,7 +9,9 @@ use super::test_names::Table;
 use super::*;
 use crate::acl::{AccessList, Verdict, Whom};
 use crate::addr::{Host, Listen, Names, Place};
-use crate::config::{ControlAcl, Engine, Mode, Process, ServerConfig, ServiceConfig};
+use crate::config::{
+    ControlAcl, Engine, Mode, Process, ServerConfig, ServiceConfig, Tls, TlsOptions,
+};
 use crate::limits;
 use crate::socket_options::Keepalive;
 
@@ -120,9 +122,42 @@ fn choices(service: &mut ServiceConfig, bits: u32) {
     service.source = bit(15).then(|| Ipv4Addr::LOCALHOST.into());
     service.log = bit(16).then(|| "127.0.0.1:514".to_owned());
     service.web_stats = bit(17).then(|| "json".to_owned());
-    if bit(18) {
-        service.ssl_lines = vec!["ssl_option no_tlsv1".into(), "ssl_ciphers HIGH:!x".into()];
-    }
+}
+
+fn tls() -> impl Strategy<Value = Tls> {
+    let file = || prop::option::of(prop_oneof![4 => "/[a-z./]{0,9}", 1 => Just("json".to_owned())]);
+    let lists = ["HIGH:!AES128", "ECDHE+AESGCM:@STRENGTH", "TLS_AES_128_GCM_SHA256,AES256:DES"];
+    let ciphers = prop::option::of(prop::sample::select(lists.to_vec()));
+    let files = (file(), file(), file(), file(), file(), file(), file());
+    (files, ciphers, any::<u32>(), vec("[a-z/.0-9]{1,9}", 0..3)).prop_map(
+        |((certificate, key, ca_file, ca_dir, crl, sni_path, ocsp_response), list, bits, alpn)| {
+            let bit = |n: u32| bits & (1 << n) != 0;
+            let mut alpn = alpn;
+            alpn.sort();
+            alpn.dedup();
+            Tls {
+                certificate,
+                key,
+                ca_file,
+                ca_dir,
+                crl,
+                sni_path,
+                ocsp_response,
+                alpn,
+                clients: ClientCertificates::WORDS[bits as usize % 3].1,
+                ciphers: list.map(|l| Ciphers::parse(l).unwrap()),
+                options: TlsOptions {
+                    no_tls12: bit(4) && bit(5),
+                    no_tls13: bit(4) && !bit(5),
+                    server_preference: bit(6),
+                },
+                sni_strict: bit(7),
+                early_data: bit(8),
+                tickets: bit(9),
+                ..Tls::default()
+            }
+        },
+    )
 }
 
 fn keepalive() -> impl Strategy<Value = Option<Keepalive>> {
@@ -147,14 +182,23 @@ fn service() -> impl Strategy<Value = ServiceConfig> {
         any::<u32>(),
         vec((0..10_usize, entry()), 0..8),
         prop::option::of(0..5_usize),
+        tls(),
     )
         .prop_map(
-            |((servers, emergency, abuse, listen, keepalive), numbers, bits, entries, named)| {
+            |(
+                (servers, emergency, abuse, listen, keepalive),
+                numbers,
+                bits,
+                entries,
+                named,
+                tls,
+            )| {
                 let mut service = ServiceConfig {
                     servers,
                     emergency,
                     abuse,
                     listen,
+                    tls,
                     ..ServiceConfig::new("default")
                 };
                 for (which, value) in numbers {

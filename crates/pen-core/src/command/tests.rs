@@ -3,6 +3,7 @@
 use super::test_names::Table;
 use super::*;
 use crate::addr::Host;
+use crate::config::Tls;
 
 fn run(config: &mut Config, context: &mut Context, text: &str) -> Result<Done, Fault> {
     match parse(text, context.door)? {
@@ -142,6 +143,39 @@ fn silent_commands() {
     }
 }
 
+#[test]
+fn settings_of_tls() {
+    let tls = |lines: &[&str]| {
+        let (config, done) = after(Door::Control, lines);
+        let done = done.unwrap_or_else(|f| panic!("{lines:?}: {f}"));
+        (config.services[0].tls.clone(), done.reply, done.notices)
+    };
+    let (set, reply, _) = tls(&["ssl_certificate c.pem k.pem"]);
+    assert_eq!((set.certificate.as_deref(), set.key.as_deref()), (Some("c.pem"), Some("k.pem")));
+    assert_eq!(reply, "");
+    assert_eq!(tls(&["ssl_certificate c.pem k.pem", "ssl_key"]).1, "k.pem\n");
+    assert_eq!(tls(&["ssl_ca_file a", "ssl_ca_file json"]).1, "{\"ssl_ca_file\":\"a\"}\n");
+    assert_eq!(tls(&["ssl_certificate c", "no ssl_certificate"]).0, Tls::default());
+    assert_eq!(tls(&["ssl_alpn h2,http/1.1 x"]).0.alpn, ["h2", "http/1.1", "x"]);
+    assert_eq!(tls(&["ssl_ciphers HIGH", "ssl_ciphers"]).1, "HIGH\n");
+    let options = ["ssl_option no_tlsv1.2", "ssl_option cipher_server_preference"];
+    let set = tls(&options).0.options;
+    assert!(set.no_tls12 && set.server_preference && !set.no_tls13);
+    assert_eq!(tls(&[options[0], options[1], "no ssl_option"]).0, Tls::default());
+    assert!(!tls(&[options[0], options[1], "no ssl_option no_tlsv1.2"]).0.options.no_tls12);
+    for (line, part) in [
+        ("ssl_option no_tlsv1", "nothing older than TLS 1.2 is offered; it has no effect"),
+        ("ssl_client_renegotiation_interval 5", "cannot renegotiate"),
+        ("ssl_ciphers HIGH:RC4", "Pen does not offer 'RC4'"),
+    ] {
+        let notices = tls(&[line]).2;
+        assert!(notices.iter().any(|n| n.contains(part)), "{line}: {notices:?}");
+    }
+    let (config, fault) = after(Door::Control, &[options[0], "ssl_option no_tlsv1.3"]);
+    assert!(fault.unwrap_err().message.contains("no version would be left"));
+    assert!(!config.services[0].tls.options.no_tls13);
+}
+
 /// Line, part of the message, column.
 const FAULTS: &[(&str, &str, usize)] = &[
     ("blacklits", "unknown command 'blacklits'; did you mean 'blacklist'?", 0),
@@ -200,7 +234,16 @@ const FAULTS: &[(&str, &str, usize)] = &[
     ("include", "'include' needs", 0),
     ("ssl_option", "'ssl_option' needs", 0),
     ("ssl_option bogus", "'bogus'", 11),
-    ("ssl_ocsp_response", "needs a file", 0),
+    ("ssl_ciphers RC4:aNULL", "ssl_ciphers: nothing is left of the list: 'RC4', 'aNULL'", 12),
+    ("ssl_ciphers HIHG", "did you mean 'HIGH'?", 12),
+    ("ssl_option no_tlsv1.4", "did you mean 'no_tlsv1", 11),
+    ("no ssl_option bogus", "'bogus'", 14),
+    ("ssl_client_certificate maybe", "'maybe' is none of off, optional, required", 23),
+    ("ssl_alpn", "needs the name of a protocol", 0),
+    ("ssl_alpn h2 h2", "'h2' is named twice", 12),
+    ("ssl_alpn ,", "names no protocol", 9),
+    ("ssl_handshake_timeout 0", "it takes 1 to", 22),
+    ("ssl_handshakes_per_client 1000001", "it takes 1 to 1000000", 26),
     ("ssl_client_renegotiation_interval", "needs a number", 0),
     ("recent x", "'x' is not a number", 7),
     ("close x", "'x' is not a number", 6),

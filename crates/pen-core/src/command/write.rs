@@ -6,7 +6,9 @@
 //! comment that says so.
 
 use super::number::Number;
-use crate::config::{Config, DEFAULT_SERVICE, Process, ServerConfig, ServiceConfig};
+use crate::config::{
+    Config, DEFAULT_SERVICE, Process, ServerConfig, ServiceConfig, Tls, TlsOption,
+};
 use crate::limits::CLIENTS_DEFAULT;
 
 /// What only the shell knows about the process, for the two lines at the top.
@@ -164,8 +166,50 @@ fn further(out: &mut Out, service: &ServiceConfig) {
             None => out.line(&format!("no {word}")),
         }
     }
-    for line in &service.ssl_lines {
-        out.line(line);
+    ssl(out, &service.tls, service);
+}
+
+/// TLS.
+fn ssl(out: &mut Out, tls: &Tls, service: &ServiceConfig) {
+    // The pair in one line: a certificate without its key is refused.
+    match (&tls.certificate, &tls.key) {
+        (Some(certificate), Some(key)) if key == "json" => {
+            out.words("ssl_certificate", &[certificate, key, "json"]);
+        }
+        (Some(certificate), Some(key)) => out.words("ssl_certificate", &[certificate, key]),
+        (certificate, key) => {
+            out.target("ssl_key", key.as_deref());
+            out.target("ssl_certificate", certificate.as_deref());
+        }
+    }
+    out.target("ssl_ca_dir", tls.ca_dir.as_deref());
+    out.target("ssl_ca_file", tls.ca_file.as_deref());
+    out.target("ssl_crl", tls.crl.as_deref());
+    out.line(&format!("ssl_client_certificate {}", tls.clients.word()));
+    match &tls.ciphers {
+        Some(list) => out.words("ssl_ciphers", &[list.text()]),
+        None => out.line("no ssl_ciphers"),
+    }
+    out.line("no ssl_option");
+    let mut options = tls.options;
+    for (word, option) in TlsOption::WORDS {
+        if *options.of(option) {
+            out.line(&format!("ssl_option {word}"));
+        }
+    }
+    out.target("ssl_sni_path", tls.sni_path.as_deref());
+    out.switch(tls.sni_strict, "ssl_sni_strict");
+    out.target("ssl_ocsp_response", tls.ocsp_response.as_deref());
+    match tls.alpn.is_empty() {
+        true => out.line("no ssl_alpn"),
+        false => out.line(&format!("ssl_alpn {}", tls.alpn.join(" "))),
+    }
+    out.switch(tls.early_data, "ssl_early_data");
+    out.switch(tls.tickets, "ssl_tickets");
+    for which in
+        [Number::SslHandshakeTimeout, Number::SslHandshakesMax, Number::SslHandshakesPerClient]
+    {
+        out.number(which, &Process::default(), service);
     }
 }
 

@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::{ClientRow, ConnectionRow, ServerRow, Snapshot, classic};
+use super::{CertificateRow, ClientRow, ConnectionRow, ServerRow, Snapshot, classic};
 use crate::config::Mode;
 
 /// `servers json`
@@ -164,6 +164,54 @@ pub fn status(snapshot: &Snapshot) -> String {
         idlers: snapshot.idlers,
         idlers_wanted: snapshot.idlers_wanted,
     })
+}
+
+/// `certificates json`
+#[must_use]
+pub fn certificates(rows: &[CertificateRow]) -> String {
+    #[derive(Serialize)]
+    struct Certificate<'a> {
+        service: &'a str,
+        name: Option<&'a str>,
+        file: &'a str,
+        subject: &'a str,
+        names: &'a [String],
+        issuer: &'a str,
+        serial: &'a str,
+        not_before_s: i64,
+        not_after_s: i64,
+        days_left: i64,
+        expired: bool,
+        key: &'a str,
+        ocsp_until_s: Option<i64>,
+        ocsp_error: Option<&'a str>,
+        sha256: &'a str,
+    }
+    #[derive(Serialize)]
+    struct Reply<'a> {
+        certificates: Vec<Certificate<'a>>,
+    }
+    let certificates = rows
+        .iter()
+        .map(|row| Certificate {
+            service: &row.service,
+            name: row.name.as_deref(),
+            file: &row.file,
+            subject: &row.subject,
+            names: &row.names,
+            issuer: &row.issuer,
+            serial: &row.serial,
+            not_before_s: row.not_before.0,
+            not_after_s: row.not_after.0,
+            days_left: row.days_left(),
+            expired: row.is_expired(),
+            key: &row.key,
+            ocsp_until_s: row.ocsp.as_ref().and_then(|o| o.as_ref().ok()).map(|until| until.0),
+            ocsp_error: row.ocsp.as_ref().and_then(|o| o.as_ref().err()).map(String::as_str),
+            sha256: &row.fingerprint,
+        })
+        .collect();
+    line(&Reply { certificates })
 }
 
 /// The twin of a reply that is one value (`conn_max`, `pid`, `blacklist`, `log` ...): an object

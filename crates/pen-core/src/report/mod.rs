@@ -1,6 +1,7 @@
 //! What an operator is shown: a snapshot of a service as plain rows, and its forms (classic control
 //! replies, HTML page, text, json). All forms come from the same snapshot.
 
+pub mod certificates;
 pub mod classic;
 pub mod html;
 pub mod json;
@@ -12,6 +13,8 @@ mod tests;
 use crate::addr::{ClientAddr, Host};
 use crate::moment::{Moment, WallSeconds};
 use crate::servers::{Server, ServerRef};
+
+pub use certificates::CertificateRow;
 
 /// One service at one moment.
 #[derive(Clone, Debug, Default)]

@@ -115,6 +115,8 @@ struct Desk {
     next_task: u64,
     reloads: Reloads,
     ending: Ending,
+    /// When certificates are looked at again.
+    look: Option<Moment>,
     /// Nobody is let in before this, because descriptors ran out.
     door_opens: Option<Moment>,
     door_armed: bool,
@@ -149,6 +151,7 @@ impl Desk {
             next_task: 0,
             reloads: Reloads::default(),
             ending: Ending::No,
+            look: None,
             door_opens: None,
         })
     }
@@ -188,7 +191,7 @@ impl Desk {
             Ending::Draining { .. } => Some(now.plus_ms(limits::DRAIN_LOOK_MS)),
             _ => None,
         };
-        let due = sessions.chain(draining).chain(self.door_opens).min()?;
+        let due = sessions.chain(draining).chain(self.door_opens).chain(self.look).min()?;
         let ms = due.since_ms(now);
         Some(Timespec {
             tv_sec: i64::try_from(ms / 1000).unwrap_or(i64::MAX),
@@ -210,6 +213,7 @@ impl Desk {
             self.door_opens = None;
         }
         self.arm_door();
+        self.look_at_certificates(now);
         if let Ending::Draining { until } = self.ending
             && (self.running.connections() == 0 || until.is_some_and(|u| u <= now))
         {
@@ -217,6 +221,25 @@ impl Desk {
             self.ending =
                 Ending::Now(if all_gone { ExitReason::Drained } else { ExitReason::Signal });
         }
+    }
+}
+
+impl Desk {
+    /// OCSP responses end and change, certificates expire: both are looked at from time to time.
+    fn look_at_certificates(&mut self, now: Moment) {
+        if self.look.is_some_and(|at| at <= now) {
+            let changes = self.running.look_at_certificates();
+            for line in changes.news {
+                self.running.logs.say(Level::Always, || line);
+            }
+            for warning in changes.warnings {
+                self.running.warn(warning);
+            }
+            self.look = None;
+        }
+        let next = self.running.next_look_s().map(|s| now.plus_s(s));
+        // Whatever has changed since, an earlier look does no harm.
+        self.look = next.map(|next| self.look.map_or(next, |at| at.min(next)));
     }
 }
 

@@ -125,7 +125,7 @@ pub fn make_true(
 
 /// Says notices, answers reports and carries out effects. Also for the outcome of the files and
 /// options of the start.
-pub fn follow_up(running: &Running, origin: &Origin, outcome: Outcome) -> Performed {
+pub fn follow_up(running: &mut Running, origin: &Origin, outcome: Outcome) -> Performed {
     for notice in outcome.notices {
         running.logs.say(Level::Always, || notice);
     }
@@ -167,7 +167,7 @@ pub fn print(text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-fn carry_out(running: &Running, origin: &Origin, effect: Effect) -> Result<String, String> {
+fn carry_out(running: &mut Running, origin: &Origin, effect: Effect) -> Result<String, String> {
     match effect {
         Effect::Sentence { service, server, seconds } => {
             let found = running.service(&service).ok_or("the service is gone")?;
@@ -181,11 +181,27 @@ fn carry_out(running: &Running, origin: &Origin, effect: Effect) -> Result<Strin
             close_connection(running, &service, connection)
         }
         Effect::Write(file) => write_settings(running, origin, file),
+        Effect::ReloadTls => Ok(renew_certificates(running)),
         // Publishing has retired it already.
         Effect::RemoveService(_) => Ok(String::new()),
         // Both were dealt with on the way here.
         Effect::Exit | Effect::Include { .. } => Ok(String::new()),
     }
+}
+
+/// Reads certificates again. What is new goes to the log, and to whoever asked.
+pub fn renew_certificates(running: &mut Running) -> String {
+    let changes = running.renew_certificates();
+    let mut reply = String::new();
+    for line in changes.news {
+        reply += &format!("{line}\n");
+        running.logs.say(Level::Always, || line);
+    }
+    for warning in changes.warnings {
+        reply += &format!("WARNING: {warning}\n");
+        running.warn(warning);
+    }
+    reply
 }
 
 fn close_connection(running: &Running, service: &str, number: i64) -> Result<String, String> {

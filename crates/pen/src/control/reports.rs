@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use pen_core::command::Report;
 use pen_core::limits;
-use pen_core::report::{ClientRow, ConnectionRow, ServerRow, Snapshot, classic, html, json};
+use pen_core::report::{
+    ClientRow, ConnectionRow, ServerRow, Snapshot, certificates, classic, html, json,
+};
 use pen_core::servers::ServerRef;
 use pen_sys::localtime;
 
@@ -52,6 +54,10 @@ pub fn reply(running: &Running, service: &str, report: &Report, as_json: bool) -
         (Report::Servers, false) => classic::servers(&shot(Depth::SERVERS)),
         (Report::Servers, true) => json::servers(&shot(Depth::SERVERS)),
         (Report::Services, _) => services(running, as_json),
+        (Report::Certificates, false) => {
+            certificates::text(&running.certificates(), |at| localtime::stamp(at.0))
+        }
+        (Report::Certificates, true) => json::certificates(&running.certificates()),
         (Report::Status, false) => status(running, service),
         (Report::Status, true) => json::status(&shot(Depth::FULL)),
         (Report::Recent(s), false) => classic::recent(&shot(Depth::CLIENTS), *s),

@@ -1,7 +1,7 @@
 //! What signals do.
 //!
 //! HUP opens the logs anew, reads the file of `-F` again over the current settings, wholly or not at
-//! all, and reads the database of countries again if it has changed. USR1 shows the status. TERM and INT end the process, after draining if
+//! all, and reads certificates and the database of countries again if they have changed. USR1 shows the status. TERM and INT end the process, after draining if
 //! `drain_timeout` says so; QUIT always drains. USR2 is reserved.
 
 use std::io;
@@ -9,7 +9,7 @@ use std::io;
 use pen_core::report::text;
 use pen_sys::signals::Signal;
 
-use super::{Desk, Ending, ExitReason, reports};
+use super::{Desk, Ending, ExitReason, perform, reports};
 use crate::clock;
 use crate::logs::Level;
 use crate::shared::Order;
@@ -77,7 +77,7 @@ impl Desk {
         }
         match self.origin.file.clone() {
             None => {
-                self.renew_countries();
+                self.renew_files();
                 self.notify.ready("the logs are opened anew");
             }
             Some(file) => {
@@ -88,7 +88,9 @@ impl Desk {
         }
     }
 
-    fn renew_countries(&mut self) {
+    /// What is read again when its files have changed.
+    fn renew_files(&mut self) {
+        perform::renew_certificates(&mut self.running);
         match self.running.renew_countries() {
             Ok(None) => {}
             Ok(Some(news)) => self.running.logs.say(Level::Always, || news),
@@ -98,7 +100,7 @@ impl Desk {
 
     /// The file was read and its settings are true, or nothing has changed.
     pub(super) fn reloaded(&mut self, file: &str, result: Result<(), String>) {
-        self.renew_countries();
+        self.renew_files();
         let text = match result {
             Ok(()) => format!("{file} was read again"),
             Err(why) => format!("WARNING: {why}; nothing has changed"),

@@ -90,7 +90,7 @@ fn damage_is_an_error_or_an_unknown_country() {
     let clients = ["127.0.1.1", "127.0.3.1", "::1", "2001:db8::1", "255.255.255.255"];
     let look = |bytes: Vec<u8>, path: &str| {
         let Ok(reader) = Reader::from_source(bytes) else { return };
-        let stamp = Stamp(0, 0, 0, 0, 0);
+        let stamp = Stamp::at(Path::new("/")).unwrap();
         let database = Database { reader, path: path.to_owned(), stamp };
         let _ = database.caution();
         for ip in clients {

@@ -160,17 +160,9 @@ fn options_cluster_and_stand_anywhere() {
 fn options_of_later_releases_say_so() {
     let port = pen_test::free_port().to_string();
     for (options, what) in [
-        (&["-A", "dir"][..], "TLS"),
-        (&["-E", "cert.pem"], "TLS"),
-        (&["-G", "ca.pem"], "TLS"),
-        (&["-K", "key.pem"], "TLS"),
-        (&["-L", "ssl3"], "TLS"),
-        (&["-R"], "TLS"),
-        (&["-Z"], "TLS"),
-        (&["-U"], "UDP"),
+        (&["-U"][..], "UDP"),
         // In a cluster, with its value attached.
         (&["-rUs"], "UDP"),
-        (&["-rEcert.pem"], "TLS"),
         (&["-O", "transparent"], "transparent mode"),
         (&["-O", "tarpit_acl 3"], "a tarpit"),
         (&["-O", "dsr_if eth0"], "direct server return"),
@@ -203,21 +195,5 @@ fn commands_of_later_releases_say_so_whichever_door_they_come_through() {
         let said = pen(["--check", "-F", &file, "127.0.0.1:1", "127.0.0.1:9"]);
         assert_eq!(said.code, Some(1), "{line}: {}", said.stderr);
         assert!(said.stderr.contains("later.conf:1:") && said.stderr.contains(&sentence), "{line}");
-    }
-    // These have no effect of their own: they are kept, and each is answered with a message.
-    for line in [
-        "ssl_ciphers HIGH",
-        "ssl_option no_tlsv1",
-        "ssl_sni_path /etc/certs",
-        "ssl_ocsp_response /etc/response",
-        "ssl_client_renegotiation_interval 5",
-    ] {
-        assert_eq!(running.ctl(line), "");
-        let sentence = format!("{line}: kept; this build does not offer TLS yet");
-        let said = || running.stderr().contains(&sentence).then_some(());
-        pen_test::until("the message", said);
-        let said = pen(["--check", "-O", line, "127.0.0.1:1", "127.0.0.1:9"]);
-        assert_eq!(said.code, Some(0), "{line}: {}", said.stderr);
-        assert!(said.stderr.contains(&sentence), "{line}: {}", said.stderr);
     }
 }

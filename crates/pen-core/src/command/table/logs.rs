@@ -1,7 +1,7 @@
 //! Rows: log, status page, debugging.
 
-use super::{Number, Report, Scope, Spec, Switch, number, off, on, optional_text, report};
-use crate::command::{Command, Target};
+use super::{Number, Report, Scope, Spec, Switch, Target, number, off, on, optional_text, report};
+use crate::command::Command;
 
 pub(super) const ROWS: &[Spec] = &[
     Spec::new(

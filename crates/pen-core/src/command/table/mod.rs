@@ -12,9 +12,10 @@ mod logs;
 mod process;
 mod servers;
 mod sockets;
+mod ssl;
 
 use super::words::{Args, number_within, owned};
-use super::{Command, Door, Fault, Number, Report, Switch};
+use super::{Command, Door, Fault, Number, Report, Switch, Target};
 use crate::near::shown;
 
 /// What a command belongs to.
@@ -131,6 +132,7 @@ pub const GROUPS: &[Group] = &[
     Group { title: "Connections", rows: connections::ROWS },
     Group { title: "Sockets", rows: sockets::ROWS },
     Group { title: "Listening, services and HTTP", rows: listening::ROWS },
+    Group { title: "TLS", rows: ssl::ROWS },
     Group { title: "Log and status", rows: logs::ROWS },
     Group { title: "Process", rows: process::ROWS },
     Group { title: "Not in this build yet, and old words", rows: later::ROWS },

@@ -1,0 +1,67 @@
+//! Certificates of what runs: read again, looked at, reported.
+
+use pen_core::report::CertificateRow;
+
+use super::{Changes, Running};
+use crate::clock;
+use crate::tls::material::Told;
+
+impl Running {
+    /// Reads certificates and what belongs to them again, where files have changed. What is not right
+    /// stays as it was.
+    pub fn renew_certificates(&mut self) -> Changes {
+        let (vault, told) = self.vault.renewed(clock::wall().0);
+        self.vault = vault;
+        self.show_certificates();
+        let mut changes = Changes::default();
+        changes.take(told);
+        changes.warnings.extend(self.expiring());
+        changes
+    }
+
+    /// Looks at OCSP responses and at what expires. Answers what is new.
+    pub fn look_at_certificates(&mut self) -> Changes {
+        let (vault, told) = self.vault.looked_at(clock::wall().0);
+        if let Some(vault) = vault {
+            self.vault = vault;
+            self.show_certificates();
+        }
+        let mut changes = Changes::default();
+        changes.take(told);
+        changes.warnings.extend(self.expiring());
+        changes
+    }
+
+    /// Seconds until [`Running::look_at_certificates`] is due, if it ever is.
+    #[must_use]
+    pub fn next_look_s(&self) -> Option<u32> {
+        self.vault.next_look_s(clock::wall().0)
+    }
+
+    /// Every certificate, for the operator.
+    #[must_use]
+    pub fn certificates(&self) -> Vec<CertificateRow> {
+        self.vault.rows(clock::wall().0)
+    }
+
+    /// New clients are shown what the vault holds; others keep what they started with.
+    fn show_certificates(&self) {
+        for service in &self.services {
+            service.tls.store(self.vault.terminator(&service.name));
+        }
+    }
+
+    /// Warnings that are due of certificates that expire.
+    pub(super) fn expiring(&mut self) -> Vec<String> {
+        let rows = self.certificates();
+        self.calendar.due(&rows)
+    }
+}
+
+impl Changes {
+    /// Takes in what was told of certificates.
+    pub(super) fn take(&mut self, told: Told) {
+        self.news.extend(told.news);
+        self.warnings.extend(told.warnings);
+    }
+}

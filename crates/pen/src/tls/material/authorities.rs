@@ -1,0 +1,248 @@
+//! Certificate authorities and revocation lists: who verifies clients.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use pen_core::config::{ClientCertificates, Tls};
+use pen_core::limits;
+use rustls::RootCertStore;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+
+use super::certificate::Certificate;
+use super::sections::Sections;
+use crate::files::{self, Stamp};
+
+#[cfg(test)]
+mod tests;
+
+/// Where systems keep the authorities that they trust.
+const SYSTEM_STORES: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+
+/// What was read. Two that are equal verify the same clients.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Authorities {
+    wanted: Wanted,
+    /// The files as they were, by path.
+    stamps: Vec<(PathBuf, Option<Stamp>)>,
+    roots: Vec<CertificateDer<'static>>,
+    crls: Vec<CertificateRevocationListDer<'static>>,
+    /// Those that can complete a chain.
+    pub(super) known: Vec<Certificate>,
+    /// What the operator should know of.
+    pub(super) cautions: Vec<String>,
+}
+
+/// What is to be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Wanted {
+    file: Option<PathBuf>,
+    directory: Option<PathBuf>,
+    crl: Option<PathBuf>,
+    /// Clients are verified, but nobody says by whom.
+    system: bool,
+}
+
+impl Wanted {
+    fn of(tls: &Tls) -> Self {
+        let path = |word: &Option<String>| word.as_ref().map(PathBuf::from);
+        let system =
+            tls.clients != ClientCertificates::Off && tls.ca_file.is_none() && tls.ca_dir.is_none();
+        Self { file: path(&tls.ca_file), directory: path(&tls.ca_dir), crl: path(&tls.crl), system }
+    }
+
+    /// Every file that counts.
+    fn files(&self) -> Result<Vec<PathBuf>, String> {
+        let mut all: Vec<PathBuf> = self.file.iter().chain(&self.crl).cloned().collect();
+        if let Some(directory) = &self.directory {
+            all.extend(files_of(directory)?);
+        }
+        if self.system {
+            all.extend(system_store());
+        }
+        Ok(all)
+    }
+
+    fn stamps(&self) -> Result<Vec<(PathBuf, Option<Stamp>)>, String> {
+        let stamped = |path: PathBuf| {
+            let stamp = Stamp::at(&path);
+            (path, stamp)
+        };
+        Ok(self.files()?.into_iter().map(stamped).collect())
+    }
+}
+
+impl Authorities {
+    /// Reads what the settings name.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    pub(super) fn load(tls: &Tls) -> Result<Self, String> {
+        let wanted = Wanted::of(tls);
+        let mut all = Self { stamps: wanted.stamps()?, ..Self::default() };
+        if let Some(path) = &wanted.file {
+            let found = read(path)?;
+            if found.is_empty() {
+                return Err(format!("{}: there is no certificate in it", path.display()));
+            }
+            all.add(found, true);
+        }
+        if let Some(directory) = &wanted.directory {
+            all.read_directory(directory)?;
+        }
+        if wanted.system {
+            all.read_system()?;
+        }
+        if let Some(path) = &wanted.crl {
+            all.crls = revocation_lists(path)?;
+        }
+        all.wanted = wanted;
+        Ok(all)
+    }
+
+    /// Whether the settings name the same files.
+    pub(super) fn is_for(&self, tls: &Tls) -> bool {
+        self.wanted == Wanted::of(tls)
+    }
+
+    /// Whether the files are still those that were read.
+    pub(super) fn is_current(&self) -> bool {
+        self.wanted.stamps().is_ok_and(|stamps| stamps == self.stamps)
+    }
+
+    /// Whether both trust the same and revoke the same.
+    pub(super) fn same(&self, other: &Self) -> bool {
+        self.roots == other.roots && self.crls == other.crls
+    }
+
+    /// What verifies clients.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    pub(super) fn verifier(
+        &self,
+        clients: ClientCertificates,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Arc<dyn ClientCertVerifier>, String> {
+        if clients == ClientCertificates::Off {
+            return Ok(WebPkiClientVerifier::no_client_auth());
+        }
+        let mut store = RootCertStore::empty();
+        let (added, _) = store.add_parsable_certificates(self.roots.iter().cloned());
+        if added == 0 {
+            return Err("none of the certificate authorities can be used".to_owned());
+        }
+        let many = store.len() > limits::TLS_CA_HINTS_MAX;
+        let roots = Arc::new(store);
+        let mut builder = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider))
+            .with_crls(self.crls.iter().cloned())
+            .enforce_revocation_expiration();
+        if many {
+            builder = builder.clear_root_hint_subjects();
+        }
+        if clients == ClientCertificates::Optional {
+            builder = builder.allow_unauthenticated();
+        }
+        builder.build().map_err(|e| format!("revocation list: {e}"))
+    }
+
+    /// Takes in what is not there yet.
+    fn add(&mut self, found: Vec<CertificateDer<'static>>, completes_chains: bool) {
+        for der in found {
+            if self.roots.contains(&der) {
+                continue;
+            }
+            if completes_chains && let Ok(certificate) = Certificate::read(der.clone()) {
+                self.known.push(certificate);
+            }
+            self.roots.push(der);
+        }
+    }
+
+    fn read_directory(&mut self, directory: &Path) -> Result<(), String> {
+        let before = self.roots.len();
+        for path in files_of(directory)? {
+            // Other files may lie there, and links whose file is gone.
+            if let Ok(found) = read(&path) {
+                self.add(found, true);
+            }
+            if self.roots.len() > limits::TLS_CA_MAX {
+                return Err(format!(
+                    "{}: more than {} certificate authorities",
+                    directory.display(),
+                    limits::TLS_CA_MAX
+                ));
+            }
+        }
+        if self.roots.len() == before {
+            return Err(format!("{}: no file in it holds a certificate", directory.display()));
+        }
+        Ok(())
+    }
+
+    fn read_system(&mut self) -> Result<(), String> {
+        let Some(path) = system_store() else {
+            return Err(format!(
+                "clients are to be verified, but nobody says by which authorities (-G FILE, -A \
+                 DIRECTORY), and the system has none at {}",
+                SYSTEM_STORES.join(", ")
+            ));
+        };
+        self.add(read(&path)?, false);
+        self.cautions.push(format!(
+            "clients are verified by all authorities that the system trusts ({}), because neither \
+             ssl_ca_file nor ssl_ca_dir is set: anybody can have a certificate of one of them",
+            path.display()
+        ));
+        Ok(())
+    }
+}
+
+fn system_store() -> Option<PathBuf> {
+    SYSTEM_STORES.iter().map(PathBuf::from).find(|path| path.is_file())
+}
+
+fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found = Sections::read(path, limits::TLS_CA_FILE_MAX)?.certificates;
+    if found.len() > limits::TLS_CA_MAX {
+        let max = limits::TLS_CA_MAX;
+        return Err(format!("{}: more than {max} certificates", path.display()));
+    }
+    Ok(found)
+}
+
+/// The files of a directory, in the order of their names.
+fn files_of(directory: &Path) -> Result<Vec<PathBuf>, String> {
+    let fault = |e: std::io::Error| format!("{}: {e}", directory.display());
+    let mut all = Vec::new();
+    for entry in fs::read_dir(directory).map_err(fault)? {
+        let path = entry.map_err(fault)?.path();
+        if path.is_file() {
+            all.push(path);
+        }
+        if all.len() > limits::TLS_DIRECTORY_MAX {
+            let max = limits::TLS_DIRECTORY_MAX;
+            return Err(format!("{}: more than {max} files", directory.display()));
+        }
+    }
+    all.sort();
+    Ok(all)
+}
+
+/// The lists of a file, which may be DER.
+fn revocation_lists(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
+    let (bytes, _) = files::read_bounded(path, limits::TLS_CRL_MAX)
+        .map_err(|e| format!("{}: {e}", path.display()))?;
+    if matches!(bytes.as_slice(), [0x30, 0x81..=0x84, ..]) {
+        return Ok(vec![bytes.into()]);
+    }
+    let lists = Sections::read(path, limits::TLS_CRL_MAX)?.crls;
+    match lists.is_empty() {
+        true => Err(format!("{}: there is no revocation list in it", path.display())),
+        false => Ok(lists),
+    }
+}
