@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::protocol::{ANSWER, Request, Wish, answer};
-use crate::settings;
+use crate::{settings, tls};
 
 /// Long enough for a program under valgrind.
 const READY: Duration = Duration::from_secs(30);
@@ -32,19 +32,22 @@ pub enum Kind {
     HaproxyTuned,
     /// nginx with its stream module.
     Nginx,
+    /// Hitch, which does nothing but TLS.
+    Hitch,
     /// The classic pen of Debian.
     Classic,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 7] = [
+    pub const ALL: [Kind; 8] = [
         Kind::Direct,
         Kind::Pen,
         Kind::OtherPen,
         Kind::Haproxy,
         Kind::HaproxyTuned,
         Kind::Nginx,
+        Kind::Hitch,
         Kind::Classic,
     ];
 
@@ -57,6 +60,7 @@ impl Kind {
             Kind::Haproxy => "HAProxy",
             Kind::HaproxyTuned => "HAProxy tuned",
             Kind::Nginx => "nginx stream",
+            Kind::Hitch => "hitch",
             Kind::Classic => "classic pen",
         }
     }
@@ -75,6 +79,17 @@ pub struct Task {
     pub bulk: bool,
     /// Size of Pen's client table, and clients go back to their servers.
     pub clients_max: Option<u32>,
+    /// It ends TLS.
+    pub tls: Option<Secured>,
+}
+
+/// How TLS is ended, and who can look whether it is.
+#[derive(Clone, Debug)]
+pub struct Secured {
+    /// Certificate and key.
+    pub file: PathBuf,
+    /// Clients that speak to it.
+    pub clients: tls::Clients,
 }
 
 /// Programs that were found.
@@ -114,6 +129,9 @@ impl Programs {
         let wanted = "Debian packages nginx and libnginx-mod-stream";
         found.note("nginx stream", nginx.clone(), &["-v"], wanted);
         found.paths.extend(nginx.map(|p| (Kind::Nginx, p)));
+        let hitch = in_path("hitch");
+        found.note("hitch", hitch.clone(), &["--version"], "Debian package hitch");
+        found.paths.extend(hitch.map(|p| (Kind::Hitch, p)));
         found.find_classic();
         if found.setpriv.is_none() {
             let note =
@@ -166,7 +184,8 @@ impl Programs {
         let mut command = self.command(task.kind);
         command.args(words).stdin(Stdio::null()).stdout(out).stderr(again);
         let child = command.spawn().map_err(|e| format!("{}: {e}", task.kind.name()))?;
-        Running::new(child, listen.into()).map_err(|why| {
+        let clients = task.tls.as_ref().map(|t| &t.clients);
+        Running::new(child, listen.into(), clients).map_err(|why| {
             let text = fs::read_to_string(&said).unwrap_or_default();
             let tail: Vec<&str> = text.lines().rev().take(3).collect();
             format!("{}: {why}; it said: {}", task.kind.name(), tail.join(" | "))
@@ -203,9 +222,13 @@ impl Running {
     ///
     /// # Errors
     /// It does not.
-    pub fn new(child: Child, listen: SocketAddr) -> Result<Self, String> {
+    pub fn new(
+        child: Child,
+        listen: SocketAddr,
+        clients: Option<&tls::Clients>,
+    ) -> Result<Self, String> {
         let mut running = Self { child: Some(child), targets: vec![listen] };
-        running.wait_until_ready(listen)?;
+        running.wait_until_ready(listen, clients)?;
         Ok(running)
     }
 
@@ -214,11 +237,15 @@ impl Running {
         self.child.as_ref().map(Child::id)
     }
 
-    fn wait_until_ready(&mut self, listen: SocketAddr) -> Result<(), String> {
+    fn wait_until_ready(
+        &mut self,
+        listen: SocketAddr,
+        clients: Option<&tls::Clients>,
+    ) -> Result<(), String> {
         let begin = Instant::now();
         loop {
             let ended = self.child.as_mut().is_some_and(|c| matches!(c.try_wait(), Ok(Some(_))));
-            match ask(listen) {
+            match clients.map_or_else(|| ask(listen), |c| tls::ask(listen, c)) {
                 Ok(()) => return Ok(()),
                 Err(error) if ended || begin.elapsed() > READY => {
                     return Err(format!("not ready: {error}"));

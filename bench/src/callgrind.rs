@@ -65,6 +65,7 @@ fn instructions(
         servers: farm.servers(SERVERS),
         bulk: false,
         clients_max: None,
+        tls: None,
     };
     let words = settings::words(&task, listen, Path::new(".")).map_err(|e| e.to_string())?;
     let out = format!("--callgrind-out-file={}", file.display());
@@ -76,10 +77,11 @@ fn instructions(
         .stdout(Stdio::null())
         .spawn()
         .map_err(|e| e.to_string())?;
-    let running = balancers::Running::new(child, listen.into())?;
+    let running = balancers::Running::new(child, listen.into(), None)?;
     let plan = Plan {
         targets: running.targets.clone(),
         sources: None,
+        tls: None,
         kind,
         connections,
         warm_up: Duration::ZERO,

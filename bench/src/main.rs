@@ -23,6 +23,7 @@ mod server;
 mod settings;
 mod spread;
 mod strace;
+mod tls;
 mod vitals;
 mod workloads;
 

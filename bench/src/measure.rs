@@ -1,17 +1,18 @@
 //! One measurement: a balancer, the server, the load, and what each of them cost.
 
+use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::balancers::{Programs, Running, Task};
+use crate::balancers::{Programs, Running, Secured, Task};
 use crate::farm::Farm;
 use crate::load::{self, Kind as LoadKind, Mark, Plan, Sources, Tally};
 use crate::options::Options;
 use crate::vitals::{self, Vitals};
 use crate::workloads::{Shape, Subject};
-use crate::{idle, strace};
+use crate::{idle, strace, tls};
 
 const GIB: f64 = 1024.0 * 1024.0 * 1024.0;
 /// Nothing moves for this long before idle connections are looked at.
@@ -71,6 +72,8 @@ pub struct Stage<'a> {
     pub farm: &'a Farm,
     /// For files.
     pub folder: &'a Path,
+    /// What balancers show over TLS.
+    pub certificates: &'a tls::Certificates,
 }
 
 impl Stage<'_> {
@@ -85,12 +88,16 @@ impl Stage<'_> {
             servers: self.farm.servers(subject.servers),
             bulk: shape.is_bulk(),
             clients_max: subject.clients.map(|_| self.options.clients.max(2_048)),
+            tls: self
+                .clients(subject, 1)?
+                .map(|(key, clients)| Secured { file: self.certificates.file(key), clients }),
         };
         let running = self.programs.start(&task, self.folder)?;
         if let Some(count) = subject.clients {
             let plan = Plan {
                 targets: running.targets.clone(),
                 sources: Some(Sources { count, in_order: true }),
+                tls: None,
                 kind: LoadKind::ShortServer,
                 connections: 64,
                 warm_up: Duration::ZERO,
@@ -117,11 +124,10 @@ impl Stage<'_> {
         shape: Shape,
     ) -> Result<Sample, String> {
         match shape {
-            Shape::Idle { connections } => self.at_rest(running, connections),
+            Shape::Idle { connections } => self.at_rest(subject, running, connections),
             Shape::Load { kind, connections, idle } => {
-                let plan = self.plan(running, kind, connections, subject.clients);
-                let held = idle::open(&running.targets, possible(idle));
-                let held = held.map_err(|e| format!("idle connections: {e}"))?;
+                let plan = self.plan(subject, running, kind, connections)?;
+                let held = self.hold(subject, running, possible(idle))?;
                 if !held.is_empty() {
                     std::thread::sleep(SETTLE);
                 }
@@ -130,25 +136,51 @@ impl Stage<'_> {
         }
     }
 
+    /// The clients of a subject with TLS, for so many connections at once.
+    fn clients(
+        &self,
+        subject: &Subject,
+        connections: usize,
+    ) -> Result<Option<(tls::Key, tls::Clients)>, String> {
+        let Some(variant) = subject.tls else { return Ok(None) };
+        let clients = tls::Clients::new(self.certificates, variant, connections)?;
+        Ok(Some((variant.key, clients)))
+    }
+
+    /// Idle connections.
+    fn hold(
+        &self,
+        subject: &Subject,
+        running: &Running,
+        count: usize,
+    ) -> Result<Vec<TcpStream>, String> {
+        let held = match self.clients(subject, 1)? {
+            Some((_, clients)) => tls::open(&running.targets, count, &clients),
+            None => idle::open(&running.targets, count),
+        };
+        held.map_err(|e| format!("idle connections: {e}"))
+    }
+
     fn plan(
         &self,
+        subject: &Subject,
         running: &Running,
         kind: LoadKind,
         connections: usize,
-        clients: Option<u32>,
-    ) -> Plan {
+    ) -> Result<Plan, String> {
         let paced = matches!(kind, LoadKind::Paced(_));
         let operations = if kind == LoadKind::Keep { 10 } else { 1 } * SMOKE_OPERATIONS;
         let operations = if kind.is_bulk() { connections as u64 * 3 } else { operations };
-        Plan {
+        Ok(Plan {
             targets: running.targets.clone(),
-            sources: clients.map(|count| Sources { count, in_order: false }),
+            sources: subject.clients.map(|count| Sources { count, in_order: false }),
+            tls: self.clients(subject, connections)?.map(|(_, clients)| clients),
             kind,
             connections,
             warm_up: self.options.warm_up,
             window: self.options.window,
             operations: (self.options.smoke && !paced).then_some(operations),
-        }
+        })
     }
 
     fn under_load(&self, running: &Running, plan: &Plan, shape: Shape) -> Result<Sample, String> {
@@ -184,11 +216,14 @@ impl Stage<'_> {
         })
     }
 
-    fn at_rest(&self, running: &Running, connections: usize) -> Result<Sample, String> {
-        let connections = possible(connections);
+    fn at_rest(
+        &self,
+        subject: &Subject,
+        running: &Running,
+        connections: usize,
+    ) -> Result<Sample, String> {
         let empty = self.look(running.pid());
-        let held = idle::open(&running.targets, connections);
-        let held = held.map_err(|e| format!("idle connections: {e}"))?;
+        let held = self.hold(subject, running, possible(connections))?;
         std::thread::sleep(SETTLE);
         let before = self.look(running.pid());
         std::thread::sleep(self.options.window);
@@ -211,11 +246,16 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// strace is missing or could not look.
-    pub fn count_calls(&self, running: &Running, shape: Shape) -> Result<Option<f64>, String> {
+    pub fn count_calls(
+        &self,
+        subject: &Subject,
+        running: &Running,
+        shape: Shape,
+    ) -> Result<Option<f64>, String> {
         let (Shape::Load { kind, connections, .. }, Some(pid)) = (shape, running.pid()) else {
             return Ok(None);
         };
-        let plan = self.plan(running, kind, connections, None);
+        let plan = self.plan(subject, running, kind, connections)?;
         let counting = strace::attach(pid, self.folder)?;
         let tally = load::run(&plan, &mut |_| {}).map_err(|e| format!("load: {e}"))?;
         let calls = counting.finish()?;

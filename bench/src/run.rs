@@ -9,7 +9,7 @@ use crate::measure::{Sample, Stage};
 use crate::options::Options;
 use crate::report::{self, Figures, Report};
 use crate::workloads::{SERVERS_MOST, Shape, Subject, Workload};
-use crate::{machine, pin};
+use crate::{machine, pin, tls};
 
 /// Runs the benchmark; answers whether everybody who must be right was.
 ///
@@ -23,7 +23,10 @@ pub fn run(options: &Options, programs: &Programs, workloads: &[Workload]) -> Re
         pin::keep_off(most_threads(workloads));
     }
     let farm = Farm::start(SERVERS_MOST).map_err(|e| format!("the server: {e}"))?;
-    let stage = Stage { options, programs, farm: &farm, folder: &folder };
+    let certificates =
+        tls::Certificates::make(&folder).map_err(|e| format!("certificates: {e}"))?;
+    let stage =
+        Stage { options, programs, farm: &farm, folder: &folder, certificates: &certificates };
     let mut report = Report::new(machine, programs.notes.clone(), options);
     for workload in workloads {
         let figures = all_rounds(&stage, workload);
@@ -99,5 +102,5 @@ fn calls(stage: &Stage<'_>, workload: &Workload, subject: &Subject) -> Result<Op
         return Ok(None);
     }
     let running = stage.start(subject, workload.shape)?;
-    stage.count_calls(&running, workload.shape)
+    stage.count_calls(subject, &running, workload.shape)
 }

@@ -10,6 +10,7 @@ use std::net::SocketAddrV4;
 use std::path::Path;
 
 use crate::balancers::{Kind, Task};
+use crate::tls;
 
 /// The module nginx needs, where Debian puts it.
 pub const NGINX_MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
@@ -39,6 +40,7 @@ pub fn words(task: &Task, listen: SocketAddrV4, folder: &Path) -> io::Result<Vec
                 Some(clients) => words.extend(["-c".into(), clients.to_string()]),
                 None => words.push("-r".into()),
             }
+            words.extend(task.tls.iter().flat_map(|t| tls::settings::pen(&t.file)));
             words.push(listen.to_string());
             words.extend(servers);
             words
@@ -63,6 +65,7 @@ pub fn words(task: &Task, listen: SocketAddrV4, folder: &Path) -> io::Result<Vec
             let folder = fs::canonicalize(folder)?.display().to_string();
             vec!["-p".into(), folder, "-c".into(), file.display().to_string()]
         }
+        Kind::Hitch => tls::settings::hitch(task, listen, folder)?,
     })
 }
 
@@ -83,7 +86,8 @@ fn haproxy(task: &Task, listen: SocketAddrV4) -> String {
     if splice {
         text += "  option splice-auto\n";
     }
-    let _ = writeln!(text, "listen bench\n  bind {listen}");
+    let tls = task.tls.as_ref().map(|t| tls::settings::haproxy(&t.file)).unwrap_or_default();
+    let _ = writeln!(text, "listen bench\n  bind {listen}{tls}");
     for (n, server) in task.servers.iter().enumerate() {
         let _ = writeln!(text, "  server s{n} {server}");
     }
@@ -103,6 +107,13 @@ fn nginx(task: &Task, listen: SocketAddrV4, folder: &Path) -> String {
     for server in &task.servers {
         let _ = writeln!(text, "    server {server};");
     }
-    let _ = writeln!(text, "  }}\n  server {{ listen {listen}; proxy_pass servers; }}\n}}");
+    let (ssl, files) = match &task.tls {
+        Some(tls) => (" ssl", tls::settings::nginx(&tls.file)),
+        None => ("", String::new()),
+    };
+    let _ = writeln!(
+        text,
+        "  }}\n  server {{ listen {listen}{ssl}; {files} proxy_pass servers; }}\n}}"
+    );
     text
 }

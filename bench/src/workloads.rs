@@ -3,16 +3,17 @@
 use crate::balancers::Kind;
 use crate::load::Kind as LoadKind;
 use crate::options::Options;
+use crate::tls;
 
 /// Servers in the tables unless the workload is about their number.
 const SERVERS: u32 = 2;
 /// The most servers any workload has.
 pub const SERVERS_MOST: u32 = 1_000;
 /// Connections at once of the workloads with short connections.
-const AT_ONCE: usize = 64;
+pub const AT_ONCE: usize = 64;
 /// Requests per second of the open loop.
 const PACED: f64 = 20_000.0;
-const MIB: u64 = 1024 * 1024;
+pub const MIB: u64 = 1024 * 1024;
 
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,6 +54,8 @@ pub struct Subject {
     pub servers: u32,
     /// Clients known to it before the measurement, for Pen.
     pub clients: Option<u32>,
+    /// What TLS it ends.
+    pub tls: Option<tls::Variant>,
     /// What its figures are compared with.
     pub reference: String,
 }
@@ -101,6 +104,7 @@ pub fn all(options: &Options) -> Vec<Workload> {
         subjects: by_clients(options),
         stays: true,
     });
+    all.extend(tls::all(options));
     all.retain(|w| options.wants(w.name));
     all
 }
@@ -149,7 +153,7 @@ fn plain(options: &Options) -> Vec<(&'static str, &'static str, Shape)> {
 fn everybody(options: &Options) -> Vec<Subject> {
     let mut all = Vec::new();
     for (n, threads) in options.threads.iter().copied().enumerate() {
-        for kind in Kind::ALL {
+        for kind in Kind::ALL.into_iter().filter(|k| *k != Kind::Hitch) {
             // Neither of these has threads to be told of.
             let once = matches!(kind, Kind::Direct | Kind::Classic);
             if once && n > 0 {
@@ -161,7 +165,15 @@ fn everybody(options: &Options) -> Vec<Subject> {
             };
             let reference = label(Kind::Haproxy);
             let label = if once { kind.name().into() } else { label(kind) };
-            all.push(Subject { label, kind, threads, servers: SERVERS, clients: None, reference });
+            all.push(Subject {
+                label,
+                kind,
+                threads,
+                servers: SERVERS,
+                clients: None,
+                tls: None,
+                reference,
+            });
         }
     }
     all.retain(|s| options.wants_balancer(s.kind.name()));
@@ -179,6 +191,7 @@ fn by_servers(options: &Options) -> Vec<Subject> {
                 threads: 1,
                 servers,
                 clients: None,
+                tls: None,
                 reference: label(SERVERS),
             });
         }
@@ -197,6 +210,7 @@ fn by_clients(options: &Options) -> Vec<Subject> {
             threads: 1,
             servers: SERVERS,
             clients: Some(clients),
+            tls: None,
             reference: label(1),
         })
         .collect()

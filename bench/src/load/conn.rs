@@ -6,11 +6,12 @@ use std::os::fd::OwnedFd;
 
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 use socket2::{Domain, Socket, Type};
 
+use super::wire::Wire;
 use super::{Kind, Plan};
 use crate::protocol::{ANSWER, PIECE, Pattern, REQUEST, Request, answer};
+use crate::tls::Session;
 
 /// What came of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub enum Progress {
 
 /// A connection.
 pub struct Conn {
-    socket: Socket,
+    wire: Wire,
     /// Tells it from others that had its place.
     pub serial: u64,
     /// When its operation should have begun.
@@ -71,8 +72,10 @@ impl Conn {
         let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
         let token = EventData::new_u64(serial << 32 | slot as u64);
         epoll::add(epoll, &socket, token, flags)?;
+        let session = plan.tls.as_ref().and_then(|clients| clients.of(slot, number));
+        let session = session.map(|(config, must_resume)| Session::new(config, must_resume));
         Ok(Self {
-            socket,
+            wire: Wire::new(socket, session.transpose()?),
             serial,
             due: 0,
             kind: plan.kind,
@@ -121,6 +124,7 @@ impl Conn {
         pattern: &Pattern,
     ) -> Progress {
         if flags.contains(EventFlags::OUT) {
+            self.wire.flush();
             let progress = self.send(pattern);
             if progress != Progress::Going {
                 return progress;
@@ -133,31 +137,35 @@ impl Conn {
         if flags.intersects(EventFlags::ERR | EventFlags::HUP) && !self.connected {
             return Progress::Refused;
         }
-        self.receive(buffer, pattern, flags.intersects(readable.difference(EventFlags::IN)))
+        let was_handshaking = self.wire.is_handshaking();
+        let to_the_end = flags.intersects(readable.difference(EventFlags::IN));
+        match self.receive(buffer, pattern, to_the_end) {
+            Progress::Going if was_handshaking && !self.wire.is_handshaking() => self.send(pattern),
+            progress => progress,
+        }
     }
 
     fn send(&mut self, pattern: &Pattern) -> Progress {
         while self.sent < REQUEST {
             let rest = self.request.get(self.sent..).unwrap_or_default();
-            match send(&self.socket, rest, SendFlags::NOSIGNAL) {
+            match self.wire.send(rest) {
                 Ok(n) => self.sent += n,
                 // Not yet, or it failed: an event says which.
                 Err(_) => return Progress::Going,
             }
             self.connected = true;
             if self.sent == REQUEST && self.kind == Kind::HalfClose {
-                let _ = shutdown(&self.socket, Shutdown::Write);
+                self.wire.finish();
             }
         }
         let Kind::Up(length) = self.kind else { return Progress::Going };
         while self.up < length {
-            match send(&self.socket, pattern.piece(self.up, length - self.up), SendFlags::NOSIGNAL)
-            {
+            match self.wire.send(pattern.piece(self.up, length - self.up)) {
+                Ok(0) | Err(_) => return Progress::Going,
                 Ok(n) => {
                     self.up += n as u64;
                     self.moved += n as u64;
                 }
-                Err(_) => return Progress::Going,
             }
         }
         Progress::Going
@@ -167,16 +175,16 @@ impl Conn {
         let want = buffer.len().min(PIECE);
         loop {
             let room = buffer.get_mut(..want).unwrap_or_default();
-            match recv(&self.socket, room, RecvFlags::empty()) {
-                Ok((0, _)) => return self.ended(),
-                Ok((n, _)) => {
-                    let progress = self.take(buffer.get(..n).unwrap_or_default(), pattern);
-                    if progress != Progress::Going || (n < want && !to_the_end) {
-                        return progress;
-                    }
-                }
+            let bytes = match self.wire.recv(room) {
+                Ok([]) => return self.ended(),
+                Ok(bytes) => bytes,
                 Err(Errno::AGAIN) => return Progress::Going,
                 Err(_) => return Progress::Lost,
+            };
+            let emptied = self.wire.is_empty_after(bytes.len(), want);
+            let progress = self.take(bytes, pattern);
+            if progress != Progress::Going || (emptied && !to_the_end) {
+                return progress;
             }
         }
     }
@@ -191,7 +199,7 @@ impl Conn {
     }
 
     fn take(&mut self, bytes: &[u8], pattern: &Pattern) -> Progress {
-        if !self.busy {
+        if !self.busy || !self.wire.is_as_wanted() {
             return Progress::Wrong;
         }
         let at = self.got;

@@ -7,6 +7,7 @@
 mod conn;
 mod pace;
 mod plan;
+mod wire;
 
 use std::io;
 use std::os::fd::OwnedFd;

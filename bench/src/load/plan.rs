@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::protocol::Wish;
+use crate::tls::Clients;
 
 /// What an operation is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -84,6 +85,8 @@ pub struct Plan {
     pub targets: Vec<SocketAddr>,
     /// Where from, if it matters.
     pub sources: Option<Sources>,
+    /// Over TLS.
+    pub tls: Option<Clients>,
     /// What an operation is.
     pub kind: Kind,
     /// Connections at once.

@@ -9,6 +9,7 @@ fn plan(targets: Vec<SocketAddr>, kind: Kind, operations: u64) -> Plan {
     Plan {
         targets,
         sources: None,
+        tls: None,
         kind,
         connections: 4,
         warm_up: Duration::ZERO,
