@@ -7,6 +7,7 @@
 
 pub mod acl;
 pub mod addr;
+pub mod apart;
 pub mod ciphers;
 pub mod cli;
 pub mod clients;

@@ -127,8 +127,10 @@ fn split(places: u64) -> (u32, u32) {
 /// What happens at a server, seen by all workers.
 ///
 /// Life of one use: [`Load::reserve`] (pending), then [`Load::establish`] or
-/// [`Load::release_pending`]; at the end [`Load::release_established`].
+/// [`Load::release_pending`]; at the end [`Load::release_established`]. On a cache line of its own: every
+/// connection writes to the one of its server.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 pub struct Load {
     /// Established connections above [`ESTABLISHED`], pending connects below: one word, so that
     /// both limits are looked at and taken in one step.

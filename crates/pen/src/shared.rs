@@ -8,7 +8,9 @@
 //! | [`Service::room`], [`Service::pending`], server loads | any worker | atomics; limits by compare-and-swap |
 //! | [`Mailbox`] | control thread, and workers that free a place | a short lock and a wake-up |
 //!
-//! Connections, buffers and timers are not here: each belongs to one worker.
+//! What every connection writes to lies [`Apart`], so that it does not slow down who reads the rest.
+//! Connections, buffers and timers are not here: each belongs to one worker. Bytes are counted with the
+//! connection and added to the server's count when it ends or somebody asks.
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,6 +20,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use pen_core::apart::Apart;
 use pen_core::clients::ClientTable;
 use pen_core::handshakes::Handshakes;
 use pen_core::reasons::TlsFault;
@@ -42,19 +45,19 @@ pub struct Service {
     pub tls: ArcSwapOption<tls::Terminator>,
     /// Servers that are spoken to in TLS, if there are any.
     pub tls_servers: ArcSwapOption<tls::Dialers>,
-    tables: Mutex<Tables>,
+    tables: Apart<Mutex<Tables>>,
     /// Connections taken and allowed.
-    pub room: Room,
+    pub room: Apart<Room>,
     /// Connects to servers that are pending.
-    pub pending: AtomicU32,
+    pub pending: Apart<AtomicU32>,
     /// The round-robin position of clients.
-    pub cursor: Cursor,
+    pub cursor: Apart<Cursor>,
     /// The round-robin position of idlers.
     pub idler_cursor: Cursor,
     /// Idlers there are, pending ones included.
     pub idlers: AtomicU32,
     /// Number of the server used last, as the reports print it; -3 before the first.
-    pub last_server: AtomicI64,
+    pub last_server: Apart<AtomicI64>,
     /// What came of the TLS handshakes of clients.
     pub handshakes: Outcomes,
     /// Workers that stopped accepting for want of room in this service.
@@ -114,16 +117,16 @@ impl Service {
         Self {
             id,
             name: live.config.name.clone(),
-            room: Room::new(tables.slots.max()),
+            room: Apart::new(Room::new(tables.slots.max())),
             live: ArcSwap::from_pointee(live),
             tls: ArcSwapOption::empty(),
             tls_servers: ArcSwapOption::empty(),
-            tables: Mutex::new(tables),
-            pending: AtomicU32::new(0),
-            cursor: Cursor::default(),
+            tables: Apart::new(Mutex::new(tables)),
+            pending: Apart::default(),
+            cursor: Apart::default(),
             idler_cursor: Cursor::default(),
             idlers: AtomicU32::new(0),
-            last_server: AtomicI64::new(-3),
+            last_server: Apart::new(AtomicI64::new(-3)),
             handshakes: Outcomes::default(),
             starved: Starved::new(workers),
         }
@@ -250,7 +253,7 @@ pub struct Pool {
     pub mailboxes: Vec<Mailbox>,
     /// Connections of all services together, as many as descriptors allow: what is left belongs to
     /// control sessions, logs and files.
-    pub room: Room,
+    pub room: Apart<Room>,
     starved: Starved,
     /// Unfinished TLS handshakes of clients of all services.
     pub handshakes: AtomicU32,
@@ -265,7 +268,7 @@ impl Pool {
     /// No descriptors left.
     pub fn new(workers: usize) -> io::Result<Self> {
         let mailboxes = (0..workers).map(|_| Mailbox::new()).collect::<io::Result<_>>()?;
-        let (room, starved) = (Room::new(u32::MAX), Starved::new(workers));
+        let (room, starved) = (Apart::new(Room::new(u32::MAX)), Starved::new(workers));
         Ok(Self {
             mailboxes,
             room,
