@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod acts;
+mod authority;
 mod farm;
 mod load;
 mod namespace;
@@ -22,6 +23,7 @@ mod vitals;
 mod waiting;
 mod wire;
 
+pub use authority::{Authority, Identity};
 pub use farm::Farm;
 pub use load::Load;
 pub use namespace::in_own_network;

@@ -1,4 +1,4 @@
-//! Scenarios with real programs: nginx and curl, redis, socat.
+//! Scenarios with real programs: nginx and curl, redis, socat; over TLS openssl, h2load, Python.
 //!
 //! They run only with `PEN_PEERS=1` (`.ci/run` sets it); then a missing program is a failure.
 //! Without it each says that it was skipped, so that `cargo test` needs nothing but Rust.
@@ -6,6 +6,7 @@
 
 mod interactive;
 mod redis;
+mod secure;
 mod web;
 
 use std::path::PathBuf;

@@ -1,0 +1,10 @@
+//! Scenarios over TLS: a real pen that ends TLS, before clients that are honest, slow or hostile.
+//!
+//! What needs other programs (openssl, curl, nginx) is in `peers`.
+#![forbid(unsafe_code)]
+
+mod hall;
+mod hello;
+mod hostile;
+mod names;
+mod unfinished;
