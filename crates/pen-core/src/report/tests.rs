@@ -234,6 +234,7 @@ fn every_field_of_the_twins_is_documented() {
         json::idlers(&s),
         json::mode("default", Mode::default()),
         json::status(&s),
+        json::certificates(&[certificate()]),
     ] {
         names(&serde_json::from_str(&reply).unwrap(), &mut fields);
     }
@@ -241,4 +242,59 @@ fn every_field_of_the_twins_is_documented() {
     for field in fields {
         assert!(documented.contains(&format!("`{field}`")), "docs/json.md does not name {field}");
     }
+}
+
+fn certificate() -> CertificateRow {
+    CertificateRow {
+        service: "mail".to_owned(),
+        file: "/etc/mail.pem".to_owned(),
+        subject: "CN=mail".to_owned(),
+        names: vec!["mail.example.org".to_owned(), "192.0.2.1".to_owned()],
+        issuer: "CN=root".to_owned(),
+        serial: "0A".to_owned(),
+        not_before: WallSeconds(100),
+        not_after: WallSeconds(100 + 10 * 86_400),
+        now: WallSeconds(100),
+        key: "ECDSA P-256".to_owned(),
+        fingerprint: "AB:CD".to_owned(),
+        ..CertificateRow::default()
+    }
+}
+
+#[test]
+fn certificates_tell_what_an_operator_asks() {
+    let row = certificate();
+    let at = |now| CertificateRow { now: WallSeconds(now), ..row.clone() };
+    let day = 86_400;
+    for (now, days, expired, early) in [
+        (100, 10, false, false),
+        (99, 10, false, true),
+        (101, 9, false, false),
+        (100 + 10 * day, 0, false, false),
+        (101 + 10 * day, -1, true, false),
+        (i64::MIN, i64::MAX / day, false, true),
+    ] {
+        let row = at(now);
+        assert_eq!((row.days_left(), row.is_expired(), row.is_early()), (days, expired, early));
+    }
+    let date = |at: WallSeconds| format!("<{}>", at.0);
+    let staple = |ocsp| CertificateRow { ocsp, name: Some("a.org".to_owned()), ..row.clone() };
+    for (row, part) in [
+        (row.clone(), "mail (default) /etc/mail.pem: 10 days left\n  subject CN=mail\n"),
+        (row.clone(), "  names mail.example.org 192.0.2.1\n  issuer CN=root\n  serial 0A\n"),
+        (
+            row.clone(),
+            "  valid <100> to <864100>\n  key ECDSA P-256\n  ocsp none\n  sha256 AB:CD\n",
+        ),
+        (at(0), ": NOT YET VALID\n"),
+        (at(100 * day), ": EXPIRED\n"),
+        (staple(Some(Ok(WallSeconds(7)))), "mail a.org /etc/mail.pem: "),
+        (staple(Some(Ok(WallSeconds(7)))), "  ocsp stapled until <7>\n"),
+        (staple(Some(Err("why".to_owned()))), "  ocsp NOT stapled: why\n"),
+    ] {
+        let text = certificates::text(&[row], date);
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert_eq!(certificates::text(&[], date), "");
+    assert_eq!(json::certificates(&[]), "{\"certificates\":[]}\n");
 }

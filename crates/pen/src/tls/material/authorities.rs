@@ -164,10 +164,11 @@ impl Authorities {
     }
 
     fn read_directory(&mut self, directory: &Path) -> Result<(), String> {
-        let before = self.roots.len();
+        let mut certificates = 0;
         for path in files_of(directory)? {
             // Other files may lie there, and links whose file is gone.
             if let Ok(found) = read(&path) {
+                certificates += found.len();
                 self.add(found, true);
             }
             if self.roots.len() > limits::TLS_CA_MAX {
@@ -178,7 +179,7 @@ impl Authorities {
                 ));
             }
         }
-        if self.roots.len() == before {
+        if certificates == 0 {
             return Err(format!("{}: no file in it holds a certificate", directory.display()));
         }
         Ok(())

@@ -18,7 +18,7 @@ use super::names::Shelf;
 use crate::tls::Terminator;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 /// What lets clients resume sessions; one for all workers of a service. It lives as long as what
 /// clients must show stays the same: a session of before must not slip past a new demand.
