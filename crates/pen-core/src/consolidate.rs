@@ -1,10 +1,17 @@
 //! What `penlogd` does with a datagram: entries of Pen are remembered, web lines get the client of
-//! their entry. Deliberately not here: sockets, files, when lines are written.
+//! their entry.
+//!
+//! A line and its entry come different ways, so the entry may be the later one: a line without it
+//! waits a moment, and so do the lines behind it, because their order stays. Deliberately not here:
+//! sockets, files, when lines are written.
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+use crate::limits;
 use crate::logline::Entry;
+use crate::moment::Moment;
 use crate::requests::Requests;
 use crate::weblog::WebLine;
 
@@ -39,19 +46,36 @@ pub struct Counts {
 pub struct Consolidator {
     requests: Requests,
     counts: Counts,
+    held: VecDeque<Held>,
+    held_bytes: usize,
+}
+
+/// A web line that is not written yet.
+#[derive(Debug)]
+struct Held {
+    until: Moment,
+    sender: IpAddr,
+    line: Box<[u8]>,
+    client: Option<Box<str>>,
 }
 
 impl Consolidator {
     /// With room for this many entries.
     #[must_use]
     pub fn new(entries: usize) -> Self {
-        Self { requests: Requests::new(entries), counts: Counts::default() }
+        Self {
+            requests: Requests::new(entries),
+            counts: Counts::default(),
+            held: VecDeque::new(),
+            held_bytes: 0,
+        }
     }
 
     /// Takes a datagram, which may hold several lines. What is to be written is appended to `out` as
-    /// whole lines; `said` hears of each.
+    /// whole lines; `said` hears of each line that is dealt with.
     pub fn take(
         &mut self,
+        now: Moment,
         sender: IpAddr,
         datagram: &[u8],
         out: &mut Vec<u8>,
@@ -60,9 +84,37 @@ impl Consolidator {
         let text = datagram.strip_suffix(b"\n").unwrap_or(datagram);
         for line in text.split(|b| *b == b'\n') {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            let outcome = self.line(sender, line, out);
-            said(outcome, line);
+            if let Some(outcome) = self.line(now, sender, line) {
+                said(outcome, line);
+            }
+            self.release(Some(now), out, &mut said);
         }
+    }
+
+    /// Appends the lines that have waited long enough; without a time, all of them.
+    pub fn release(
+        &mut self,
+        now: Option<Moment>,
+        out: &mut Vec<u8>,
+        mut said: impl FnMut(Outcome, &[u8]),
+    ) {
+        while let Some(first) = self.held.front() {
+            let client = first.client.clone().or_else(|| self.client(first.sender, &first.line));
+            let waits = now.is_some_and(|now| first.until > now);
+            if client.is_none() && waits && self.held_bytes <= limits::PENLOGD_HELD {
+                return;
+            }
+            let Some(first) = self.held.pop_front() else { return };
+            self.held_bytes = self.held_bytes.saturating_sub(first.line.len());
+            let outcome = self.append(out, &first.line, client.as_deref());
+            said(outcome, &first.line);
+        }
+    }
+
+    /// Milliseconds until a line has waited long enough, if one waits.
+    #[must_use]
+    pub fn wait_ms(&self, now: Moment) -> Option<u64> {
+        self.held.front().map(|first| first.until.since_ms(now))
     }
 
     /// The counts so far.
@@ -87,36 +139,47 @@ impl Consolidator {
         text
     }
 
-    fn line(&mut self, sender: IpAddr, line: &[u8], out: &mut Vec<u8>) -> Outcome {
+    /// What became of a line, unless it is a web line and waits.
+    fn line(&mut self, now: Moment, sender: IpAddr, line: &[u8]) -> Option<Outcome> {
         if line.first() == Some(&b'+') {
-            let Some(entry) = Entry::from_datagram(line) else {
-                self.counts.junk = self.counts.junk.saturating_add(1);
-                return Outcome::Junk;
-            };
+            let Some(entry) = Entry::from_datagram(line) else { return Some(self.junk()) };
             self.requests.remember(&entry);
             self.counts.entries = self.counts.entries.saturating_add(1);
-            return Outcome::Entry;
+            return Some(Outcome::Entry);
         }
-        let Ok(web) = WebLine::parse(line) else {
-            self.counts.junk = self.counts.junk.saturating_add(1);
-            return Outcome::Junk;
-        };
+        if WebLine::parse(line).is_err() {
+            return Some(self.junk());
+        }
+        let client = self.client(sender, line);
+        let until = now.plus_ms(limits::PENLOGD_GRACE_MS);
+        self.held_bytes = self.held_bytes.saturating_add(line.len());
+        self.held.push_back(Held { until, sender, line: line.into(), client });
+        None
+    }
+
+    fn client(&self, sender: IpAddr, line: &[u8]) -> Option<Box<str>> {
+        let web = WebLine::parse(line).ok().filter(WebLine::has_client)?;
         let spellings: Vec<_> = web.spellings().collect();
-        let found = self.requests.client(sender, spellings.iter().map(|s| &**s));
-        match found.filter(|_| web.has_client()) {
-            Some(client) => {
-                let mut made = Vec::with_capacity(line.len() + client.len());
-                web.append_with(&mut made, client);
-                append_printable(out, &made);
-                self.counts.replaced = self.counts.replaced.saturating_add(1);
-                Outcome::Replaced
-            }
-            None => {
-                append_printable(out, line);
-                self.counts.unchanged = self.counts.unchanged.saturating_add(1);
-                Outcome::Unchanged
-            }
-        }
+        self.requests.client(sender, spellings.iter().map(|s| &**s)).map(Into::into)
+    }
+
+    fn append(&mut self, out: &mut Vec<u8>, line: &[u8], client: Option<&str>) -> Outcome {
+        let web = WebLine::parse(line).ok();
+        let Some((web, client)) = web.zip(client) else {
+            append_printable(out, line);
+            self.counts.unchanged = self.counts.unchanged.saturating_add(1);
+            return Outcome::Unchanged;
+        };
+        let mut made = Vec::with_capacity(line.len() + client.len());
+        web.append_with(&mut made, client);
+        append_printable(out, &made);
+        self.counts.replaced = self.counts.replaced.saturating_add(1);
+        Outcome::Replaced
+    }
+
+    fn junk(&mut self) -> Outcome {
+        self.counts.junk = self.counts.junk.saturating_add(1);
+        Outcome::Junk
     }
 }
 
@@ -143,8 +206,10 @@ mod tests {
     fn written(table: &mut Consolidator, datagrams: &[&str]) -> String {
         let mut out = Vec::new();
         for datagram in datagrams {
-            table.take([127, 0, 0, 9].into(), datagram.as_bytes(), &mut out, |_, _| ());
+            let sender = [127, 0, 0, 9].into();
+            table.take(Moment(0), sender, datagram.as_bytes(), &mut out, |_, _| ());
         }
+        table.release(None, &mut out, |_, _| ());
         String::from_utf8_lossy(&out).into_owned()
     }
 
@@ -178,6 +243,37 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_line_waits_for_its_entry_and_keeps_its_place() {
+        let (mut table, mut out) = (Consolidator::new(10), Vec::new());
+        let sender = IpAddr::from([127, 0, 0, 9]);
+        let line = |n: u32| format!("x - - [t] \"GET /{n}\" 200 1\n");
+        let mut at = |now: u64, text: &str| {
+            table.take(Moment(now), sender, text.as_bytes(), &mut out, |_, _| ());
+            (String::from_utf8_lossy(&out).matches(" - - ").count(), table.wait_ms(Moment(now)))
+        };
+        let grace = limits::PENLOGD_GRACE_MS;
+        assert_eq!(at(0, "+ ::2 127.0.0.9 GET /2\n"), (0, None));
+        assert_eq!(at(10, &line(1)), (0, Some(grace)));
+        assert_eq!(at(20, &line(2)), (0, Some(grace - 10)));
+        assert_eq!(at(30, "+ ::1 127.0.0.9 GET /1\n"), (2, None));
+        assert_eq!(at(40, &line(3)), (2, Some(grace)));
+        assert_eq!(at(40 + grace, "junk"), (3, None));
+        let expected = line(1).replace('x', "::1") + &line(2).replace('x', "::2") + &line(3);
+        assert_eq!(String::from_utf8_lossy(&out), expected);
+    }
+
+    #[test]
+    fn what_waits_is_bounded() {
+        let (mut table, mut out) = (Consolidator::new(10), Vec::new());
+        let line = format!("x - - [t] \"GET /\" {}", "x".repeat(60_000));
+        for _ in 0..1_000 {
+            table.take(Moment(0), [1, 1, 1, 1].into(), line.as_bytes(), &mut out, |_, _| ());
+            assert!(table.held_bytes <= limits::PENLOGD_HELD);
+        }
+        assert!(out.len() > 50_000_000);
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_lines_or_junk(datagrams in prop::collection::vec(
@@ -185,10 +281,14 @@ mod tests {
         )) {
             let (mut table, mut out, mut kept) = (Consolidator::new(3), Vec::new(), 0);
             for datagram in &datagrams {
-                table.take([1, 1, 1, 1].into(), datagram, &mut out, |outcome, _| {
+                table.take(Moment(0), [1, 1, 1, 1].into(), datagram, &mut out, |outcome, _| {
                     kept += usize::from(!matches!(outcome, Outcome::Junk | Outcome::Entry));
                 });
             }
+            table.release(None, &mut out, |outcome, _| {
+                kept += usize::from(!matches!(outcome, Outcome::Junk | Outcome::Entry));
+            });
+            prop_assert_eq!((table.held.len(), table.held_bytes), (0, 0));
             prop_assert_eq!(out.iter().filter(|b| **b == b'\n').count(), kept);
             prop_assert!(out.iter().all(|b| *b >= 0x20 && *b != 0x7f || matches!(b, b'\n' | b'\t')));
         }

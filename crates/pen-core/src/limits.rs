@@ -244,6 +244,11 @@ pub const PENLOGD_ENTRIES_MAX: u32 = 1_000_000;
 /// Bytes of lines that `penlogd` keeps for a reader that is too slow. Further lines are counted as
 /// lost.
 pub const PENLOGD_BACKLOG: usize = 1024 * 1024;
+/// Milliseconds a web line waits in `penlogd` for its entry, which comes another way and may be a
+/// little later; and the lines behind it, so that their order stays. Then it is written as it came.
+pub const PENLOGD_GRACE_MS: u64 = 200;
+/// Bytes of lines that wait so. Beyond, the first one waits no longer.
+pub const PENLOGD_HELD: usize = 4 * 1024 * 1024;
 /// Milliseconds a line may wait in `penlogd` for company before it is written.
 pub const PENLOGD_FLUSH_MS: u64 = 1_000;
 /// Bytes that `penlogd` asks the kernel to queue for it; the kernel may grant less. What does not
@@ -257,7 +262,7 @@ pub const LOG_CLIENT_MAX: usize = 64;
 pub const MERGE_LINE_MAX: usize = 64 * 1024;
 /// Seconds that clocks of Pen and web servers may differ unless `-j` of `mergelogs` says otherwise.
 pub const MERGE_JITTER_DEFAULT_S: u32 = 600;
-/// Entries of the classic log that `mergelogs` keeps at once: about 150 MB. Beyond, those farthest in
+/// Entries of the classic log that `mergelogs` keeps at once: about 200 MB. Beyond, those farthest in
 /// time from the web line at hand are let go or not read yet, and are counted.
 pub const MERGE_WINDOW_MAX: usize = 1_000_000;
 /// Web lines that `mergelogs -c` takes through the whole classic log at once.

@@ -74,7 +74,8 @@ pub fn penlogd() -> String {
                  one log.",
                 "A line gets the client of the newest entry of Pen's log for the same server, which is \
                  the address that the line came from, and the same request, compared over its first \
-                 100 bytes. A line without such an entry is written as it came. With the name of the \
+                 100 bytes. A line without such an entry waits for it for a fifth of a second, because \
+                 both come different ways, and is then written as it came. With the name of the \
                  virtual host in front of lines, the client behind it is replaced.",
                 "PORT alone means all addresses of this host, IPv6 and IPv4; ADDRESS:PORT one of them.",
                 &output,

@@ -21,12 +21,13 @@ use std::time::{Duration, Instant};
 use pen_core::cli::tools::penlogd::{self, Launch};
 use pen_core::consolidate::{Consolidator, Outcome};
 use pen_core::limits;
+use pen_core::moment::Moment;
 use pen_core::near::shown;
 use pen_sys::daemon::{self, Ready, Role};
-use pen_sys::localtime;
 use pen_sys::pidfile::PidFile;
 use pen_sys::privileges::{self, User};
 use pen_sys::signals::{self, Signal, Signals};
+use pen_sys::{clock, localtime};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
@@ -146,6 +147,7 @@ impl House {
                 }
             }
             self.take_some()?;
+            self.release(Some(now()));
             if let Some(news) = self.outlet.work()? {
                 self.voice.say(&news);
             }
@@ -163,9 +165,10 @@ impl House {
             out = self.outlet.as_fd();
             fds.push(PollFd::new(&out, PollFlags::OUT));
         }
-        let timeout = due.filter(|left| !left.is_zero()).map(|left| Timespec {
+        let held = self.table.wait_ms(now()).map(Duration::from_millis);
+        let flush = due.filter(|left| !left.is_zero());
+        let timeout = held.into_iter().chain(flush).min().map(|left| Timespec {
             tv_sec: left.as_secs().try_into().unwrap_or(1),
-            // Rounded up: waking too early would spin.
             tv_nsec: left.subsec_nanos().into(),
         });
         match poll(&mut fds, timeout.as_ref()) {
@@ -186,15 +189,27 @@ impl House {
             let sender = sender.ip().to_canonical();
             let (voice, debug) = (&mut self.voice, self.debug);
             let datagram = self.datagram.get(..n).unwrap_or_default();
-            self.table.take(sender, datagram, &mut self.lines, |outcome, line| {
+            self.table.take(now(), sender, datagram, &mut self.lines, |outcome, line| {
                 if debug {
-                    voice.say(&described(outcome, line, &sender.to_string()));
+                    voice.say(&described(outcome, line));
                 }
             });
             self.outlet.take(&self.lines);
             self.lines.clear();
         }
         Ok(true)
+    }
+
+    /// Lines that have waited long enough; without a time all of them.
+    fn release(&mut self, now: Option<Moment>) {
+        let (voice, debug) = (&mut self.voice, self.debug);
+        self.table.release(now, &mut self.lines, |outcome, line| {
+            if debug {
+                voice.say(&described(outcome, line));
+            }
+        });
+        self.outlet.take(&self.lines);
+        self.lines.clear();
     }
 
     fn reopen(&mut self) {
@@ -220,6 +235,7 @@ impl House {
     fn end(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(limits::LAST_LINES_S);
         while Instant::now() < deadline && self.take_some() == Ok(true) {}
+        self.release(None);
         self.outlet.finish(deadline);
         self.report();
         if let Some(Err(text)) = self.pid_file.take().map(PidFile::remove) {
@@ -228,16 +244,20 @@ impl House {
     }
 }
 
+fn now() -> Moment {
+    Moment(clock::monotonic_ms())
+}
+
 fn look_up(word: &str) -> Result<User, String> {
     privileges::user(word).map_err(|e| format!("user {}: {e}", shown(word)))
 }
 
-fn described(outcome: Outcome, line: &[u8], sender: &str) -> String {
+fn described(outcome: Outcome, line: &[u8]) -> String {
     let what = match outcome {
         Outcome::Entry => "entry",
         Outcome::Replaced => "web line, client found",
         Outcome::Unchanged => "web line, no entry",
         Outcome::Junk => "junk",
     };
-    format!("from {sender}: {what}: {}", shown(&String::from_utf8_lossy(line)))
+    format!("{what}: {}", shown(&String::from_utf8_lossy(line)))
 }
