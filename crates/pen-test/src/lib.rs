@@ -2,8 +2,8 @@
 //!
 //! Promises: ports never collide, nothing waits blindly (every wait polls for a fact and has a
 //! deadline), everything started here is stopped when it is dropped, failures say what was waited
-//! for. `PEN_TEST_SCALE` stretches all deadlines (2 = twice as long), `PEN` and `PENCTL` choose the
-//! programs under test; without them the ones built next to the test are taken.
+//! for. `PEN_TEST_SCALE` stretches all deadlines (2 = twice as long), `PEN`, `PENCTL`, `PENLOG`,
+//! `PENLOGD` and `MERGELOGS` choose the programs under test; without them the ones built next to the test are taken.
 //!
 //! Not here: any knowledge of the inside of the daemon. It is seen through sockets, files, signals
 //! and /proc, so that the same scenarios run against any pen.
@@ -30,7 +30,7 @@ pub use namespace::in_own_network;
 pub use pattern::{Fingerprint, Pattern, fingerprint};
 pub use pen::{Pen, PenBuilder, Row};
 pub use place::{Place, Scratch, free_port};
-pub use program::{Finished, Program, Sig, is_root, pen_program, penctl_program, run};
+pub use program::{Finished, Program, Sig, is_root, log_tool, pen_program, penctl_program, run};
 pub use server::{Served, TestServer};
 pub use vitals::Vitals;
 pub use waiting::{deadline, holds, scaled, until};

@@ -67,6 +67,12 @@ pub fn penctl_program() -> PathBuf {
     program("PENCTL", "penctl")
 }
 
+/// A log tool (`penlog`, `penlogd`, `mergelogs`): `$PENLOG` and so on, else the one next to the test.
+#[must_use]
+pub fn log_tool(name: &str) -> PathBuf {
+    program(&name.to_uppercase(), name)
+}
+
 fn program(variable: &str, name: &str) -> PathBuf {
     if let Some(path) = std::env::var_os(variable) {
         return std::path::absolute(path).expect("the working directory exists");

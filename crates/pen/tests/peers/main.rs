@@ -1,13 +1,17 @@
-//! Scenarios with real programs: nginx and curl, redis, socat; over TLS openssl, h2load, Python.
+//! Scenarios with real programs: nginx, Apache and curl, redis, socat, the classic pen and its log tools;
+//! over TLS openssl, h2load, Python.
 //!
 //! They run only with `PEN_PEERS=1` (`.ci/run` sets it); then a missing program is a failure.
 //! Without it each says that it was skipped, so that `cargo test` needs nothing but Rust.
 #![forbid(unsafe_code)]
 
+mod classic;
+mod collector;
 mod interactive;
 mod redis;
 mod secure;
 mod web;
+mod weblogs;
 
 use std::path::PathBuf;
 use std::process::Command;
