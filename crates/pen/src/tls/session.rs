@@ -65,6 +65,18 @@ struct Outbox {
     from: usize,
 }
 
+impl Outbox {
+    /// The library says access_denied when there is no certificate for the name that a client asks
+    /// for; RFC 6066 has an alert of its own for that. Nothing is encrypted at this point.
+    fn say_unrecognized_name(&mut self) {
+        const ALERT: u8 = 21;
+        const UNRECOGNIZED_NAME: u8 = 112;
+        if let Some([ALERT, _, _, 0, 2, _, what]) = self.bytes.last_chunk_mut::<7>() {
+            *what = UNRECOGNIZED_NAME;
+        }
+    }
+}
+
 /// What to do once the machine can write.
 enum Task<'a> {
     Nothing,
@@ -212,7 +224,11 @@ impl Session {
                 Ok(Turn::Rest) => return Ok(used),
                 Err(error) => {
                     self.fetch_alert();
-                    return Err(fault_of(&error));
+                    let trouble = fault_of(&error);
+                    if trouble.fault == TlsFault::NoCertificateForName {
+                        self.outbox.say_unrecognized_name();
+                    }
+                    return Err(trouble);
                 }
             }
         }

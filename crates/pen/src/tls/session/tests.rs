@@ -227,6 +227,23 @@ fn a_changed_byte_is_answered_with_an_alert() {
 }
 
 #[test]
+fn a_name_without_a_certificate_is_not_recognized() {
+    for version in VERSIONS {
+        let mut config = ServerConfig::clone(&testing::server(version));
+        config.cert_resolver = Arc::new(rustls::server::ResolvesServerCertUsingSni::new());
+        let mut pair = Pair::new(version);
+        pair.session = Session::with_client(Arc::new(config)).unwrap();
+        let trouble = pair.deliver(usize::MAX).unwrap_err();
+        assert_eq!(trouble.fault, TlsFault::NoCertificateForName);
+        let mut alert = pair.session.unsent();
+        pair.client.read_tls(&mut alert).unwrap();
+        let heard = pair.client.process_new_packets().unwrap_err();
+        let alert = rustls::AlertDescription::UnrecognisedName;
+        assert_eq!(heard, rustls::Error::AlertReceived(alert));
+    }
+}
+
+#[test]
 fn strangers_are_told_apart() {
     let hello = {
         let mut pair = Pair::new(VERSIONS[1]);
