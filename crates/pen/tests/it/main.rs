@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod bytes;
+mod certificates;
 mod choice;
 mod control;
 mod http;
