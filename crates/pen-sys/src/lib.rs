@@ -7,6 +7,7 @@
 
 pub mod clock;
 pub mod daemon;
+pub mod datagrams;
 pub mod localtime;
 pub mod notify;
 pub mod pidfile;
