@@ -88,6 +88,8 @@ impl Default for ControlAcl {
 pub struct ServiceConfig {
     /// Its name: letters, digits, `_`, `-`, `.`; at most [`limits::NAME_MAX`] bytes.
     pub name: String,
+    /// What clients and servers speak.
+    pub protocol: Protocol,
     /// Listening addresses in the order given.
     pub listen: Vec<Listen>,
     /// The server table; unset slots are allowed.
@@ -122,6 +124,12 @@ pub struct ServiceConfig {
     pub idle_timeout_s: u32,
     /// Spare connections to keep.
     pub idlers: u32,
+    /// Seconds without a datagram after which a flow is forgotten, at least 1.
+    pub udp_timeout_s: u32,
+    /// Answers per datagram of the client after which a flow is over; 0 = only time ends it.
+    pub udp_answers: u32,
+    /// What is sent to a server as one.
+    pub udp_spread: Spread,
     /// Pen answers clients itself.
     pub dummy: bool,
     /// Choose the server when the client's first bytes are there.
@@ -154,6 +162,7 @@ impl ServiceConfig {
     pub fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
+            protocol: Protocol::Tcp,
             listen: Vec::new(),
             servers: Vec::new(),
             emergency: None,
@@ -171,6 +180,9 @@ impl ServiceConfig {
             backlog: limits::BACKLOG_DEFAULT,
             idle_timeout_s: 0,
             idlers: 0,
+            udp_timeout_s: limits::UDP_TIMEOUT_DEFAULT_S,
+            udp_answers: 0,
+            udp_spread: Spread::Flow,
             dummy: false,
             peek: false,
             http: false,
@@ -272,6 +284,48 @@ impl Engine {
             Self::Auto => "auto",
             Self::Copy => "copy",
             Self::Splice => "splice",
+        }
+    }
+}
+
+/// `protocol`: what clients and servers of a service speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Protocol {
+    /// Streams.
+    #[default]
+    Tcp,
+    /// Datagrams.
+    Udp,
+}
+
+impl Protocol {
+    /// The word of the command.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+/// `udp_spread`: for how much a server is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Spread {
+    /// For a flow: all datagrams of a client's socket.
+    #[default]
+    Flow,
+    /// For each datagram.
+    Datagram,
+}
+
+impl Spread {
+    /// The word of the command.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Flow => "flow",
+            Self::Datagram => "datagram",
         }
     }
 }

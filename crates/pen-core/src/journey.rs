@@ -20,6 +20,7 @@ use crate::service::Live;
 use asking::Asking;
 
 mod asking;
+mod moving;
 #[cfg(test)]
 mod tests;
 
@@ -65,7 +66,10 @@ enum Held {
         load: Arc<Load>,
         moves: u32,
     },
-    Established(Arc<Load>),
+    Established {
+        load: Arc<Load>,
+        moves: u32,
+    },
     /// [`Journey::end`] was called.
     Ended,
 }
@@ -79,15 +83,24 @@ impl Journey {
         now: Moment,
         mut passed: impl FnMut(ServerRef, Refusal),
     ) -> (Self, Step) {
-        let first = select::first(live, cursor, visitor, now);
+        Self::start_at(live, select::first(live, cursor, visitor, now), visitor, now, &mut passed)
+    }
+
+    fn start_at(
+        live: &Live,
+        first: Option<u32>,
+        visitor: &Visitor,
+        now: Moment,
+        passed: Passed<'_>,
+    ) -> (Self, Step) {
         let mut journey = Self::new(first);
         let asking = Asking { live, visitor: Some(visitor), now };
         let step = match first {
-            None => journey.try_emergency(&asking, &mut passed),
-            Some(slot) if journey.attempt(&asking, ServerRef::Regular(slot), &mut passed) => {
+            None => journey.try_emergency(&asking, passed),
+            Some(slot) if journey.attempt(&asking, ServerRef::Regular(slot), passed) => {
                 Step::Connect(ServerRef::Regular(slot))
             }
-            Some(slot) => journey.go_on(&asking, ServerRef::Regular(slot), &mut passed),
+            Some(slot) => journey.go_on(&asking, ServerRef::Regular(slot), passed),
         };
         (journey, step)
     }
@@ -161,9 +174,9 @@ impl Journey {
     /// The connect succeeded.
     pub fn connected(&mut self) {
         match std::mem::replace(&mut self.held, Held::Nothing) {
-            Held::Pending { load, .. } => {
+            Held::Pending { load, moves } => {
                 load.establish();
-                self.held = Held::Established(load);
+                self.held = Held::Established { load, moves };
             }
             other => {
                 debug_assert!(false, "a connect succeeded that was not under way");
@@ -179,7 +192,7 @@ impl Journey {
         match std::mem::replace(&mut self.held, Held::Ended) {
             Held::Nothing => {}
             Held::Pending { load, .. } => load.release_pending(),
-            Held::Established(load) => load.release_established(),
+            Held::Established { load, .. } => load.release_established(),
             Held::Ended => debug_assert!(false, "a connection ended twice"),
         }
     }
@@ -187,7 +200,7 @@ impl Journey {
     /// Bytes moved since the last time this was called (while the connection lives).
     pub fn count_bytes(&self, sent: u64, received: u64) {
         match &self.held {
-            Held::Pending { load, .. } | Held::Established(load) => {
+            Held::Pending { load, .. } | Held::Established { load, .. } => {
                 load.count_bytes(sent, received)
             }
             Held::Nothing | Held::Ended => {

@@ -14,6 +14,7 @@ pub mod clients;
 pub mod command;
 pub mod config;
 pub mod consolidate;
+pub mod flow;
 pub mod handshakes;
 pub mod http;
 pub mod journey;

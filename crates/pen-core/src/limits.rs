@@ -315,6 +315,49 @@ pub const DEMO_SERVERS: usize = 3;
 /// Port of `--demo` unless it says otherwise.
 pub const DEMO_PORT: u16 = 8080;
 
+/// Seconds without a datagram after which a UDP flow is forgotten unless `udp_timeout` says otherwise:
+/// the two minutes that RFC 4787 asks of whoever stands between the ends.
+pub const UDP_TIMEOUT_DEFAULT_S: u32 = 120;
+/// Highest `udp_answers`.
+pub const UDP_ANSWERS_MAX: u32 = 1_000_000;
+/// Flows of one UDP service unless `-x` or `conn_max` says otherwise, some 60 MB when all are there.
+/// At the bound the flow that was quiet longest makes room.
+pub const UDP_FLOWS_DEFAULT: u32 = 131_072;
+/// Local ports towards UDP servers, of all workers together: half of what the kernel hands out by
+/// default. Flows to different servers share one; flows to the same server do not. At the bound the
+/// flow that was quiet longest makes room.
+pub const UDP_PORTS_MAX: u32 = 14_000;
+/// Flows that may be ended in the search for a local port for one new flow; then its datagram is
+/// dropped.
+pub const UDP_PORT_TRIES: u32 = 8;
+/// Local ports of one worker without a flow that are kept for the next ones; further ones are closed.
+pub const UDP_PORTS_SPARE: usize = 256;
+/// Flows that one local port serves before it is replaced: who would forge answers must not know it
+/// for ever.
+pub const UDP_PORT_USES: u32 = 1_024;
+/// Datagrams taken or handed over by one system call.
+pub const UDP_BATCH: usize = 64;
+/// Calls for one listening address per loop turn before the others get theirs.
+pub const UDP_ROUNDS_PER_TURN: u32 = 4;
+/// Datagrams of one server that are taken in one loop turn before the others get theirs.
+pub const UDP_ANSWERS_PER_TURN: usize = 64;
+/// Bytes that a received datagram, or several that the kernel joined, may have: no UDP datagram has
+/// more.
+pub const UDP_DATAGRAM_MAX: usize = 65_536;
+/// Bytes of datagrams that are handed to the kernel joined, to be cut by it or by the network card:
+/// what fits into an Ethernet frame whatever the family. Longer ones go one by one.
+pub const UDP_JOINED_MAX: usize = 1_452;
+/// Datagrams that are handed to the kernel joined; it takes no more.
+pub const UDP_JOINED_COUNT: usize = 64;
+/// Bytes of a socket's receive buffer that are asked for: some 20 ms of 100,000 datagrams per second.
+/// A kernel that gives less loses bursts; it says so in the counter `receive_queue_full`.
+pub const UDP_RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
+/// Servers that one datagram is tried at when the kernel knows at once that it cannot get there; then
+/// it is dropped.
+pub const UDP_SENDS_MAX: u32 = 16;
+/// ICMP messages read from one socket per loop turn before the others get theirs.
+pub const UDP_ERRORS_PER_TURN: u32 = 64;
+
 const _: () = assert!(READ_MODEST <= SCRATCH);
 const _: () = assert!(BACKLOG_MIN <= BACKLOG_DEFAULT && BACKLOG_DEFAULT <= BACKLOG_MAX);
 const _: () = assert!(LOG_TEXT_MAX < LOG_DATAGRAM_MAX);

@@ -11,6 +11,7 @@
 
 pub mod acts;
 mod authority;
+mod datagrams;
 mod farm;
 mod load;
 mod namespace;
@@ -24,6 +25,7 @@ mod waiting;
 mod wire;
 
 pub use authority::{Authority, Identity};
+pub use datagrams::{UdpClient, UdpServer};
 pub use farm::Farm;
 pub use load::Load;
 pub use namespace::in_own_network;

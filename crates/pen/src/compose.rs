@@ -49,8 +49,8 @@ pub fn compose(launch: &Launch, names: &dyn Names) -> Result<Composed, Stop> {
     if config.services.iter().all(|s| s.listen.is_empty()) {
         return Err(nowhere(launch, missing.as_ref()));
     }
-    if let Some(twice) = listeners::listed_twice(config) {
-        return Err(Stop::failure(&twice));
+    if let Some(why) = listeners::impossible(config) {
+        return Err(Stop::failure(&why));
     }
     Ok(composed)
 }

@@ -1,29 +1,35 @@
 //! The listening sockets of all services: which are kept, which are opened, which are let go.
 //!
-//! A [`Gate`] is one listening address: with TCP one socket per worker (SO_REUSEPORT), with Unix
+//! A [`Gate`] is one listening address: with TCP and UDP one socket per worker (SO_REUSEPORT), with Unix
 //! one socket that all workers share. [`Keeper::plan`] opens what a configuration lacks and fails
 //! without touching what is there. Deliberately not here: handing doors to workers (`publish`).
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use pen_core::addr::{Listen, Place};
-use pen_core::config::{Config, ServiceConfig};
+use pen_core::addr::Place;
+use pen_core::config::{Config, Protocol, ServiceConfig};
 use pen_core::limits;
-use pen_sys::sockets;
+use pen_sys::{datagrams, sockets};
 
 use crate::shared::Door;
 use crate::socket_options;
+
+pub use conflicts::impossible;
+
+mod conflicts;
 
 /// One listening address with its sockets.
 #[derive(Clone, Debug)]
 pub struct Gate {
     /// The address.
     pub place: Place,
+    /// What is spoken there.
+    protocol: Protocol,
     /// How its sockets were made.
     make: Make,
     /// One per worker, in their order.
@@ -39,6 +45,9 @@ struct Make {
     multipath: bool,
 }
 
+/// What a socket occupies.
+type Spot = (Protocol, Place);
+
 /// Gates by service.
 pub type Gates = BTreeMap<String, Vec<Gate>>;
 
@@ -47,7 +56,7 @@ pub type Gates = BTreeMap<String, Vec<Gate>>;
 pub struct Keeper {
     workers: usize,
     next_door: u64,
-    leaving: Vec<(Place, Weak<OwnedFd>)>,
+    leaving: Vec<(Spot, Weak<OwnedFd>)>,
 }
 
 impl Keeper {
@@ -64,32 +73,34 @@ impl Keeper {
     /// is closed again.
     pub fn plan(&mut self, old: &Gates, config: &Config) -> Result<Gates, String> {
         self.leaving.retain(|(_, socket)| socket.strong_count() > 0);
-        if let Some(twice) = listed_twice(config) {
-            return Err(twice);
+        if let Some(why) = impossible(config) {
+            return Err(why);
         }
         let mut planned = Gates::new();
         let ipv4_ports = ports_for_ipv4(config);
-        let leaving = self.leaving.iter().map(|(place, _)| place);
+        let leaving = self.leaving.iter().map(|((protocol, place), _)| (*protocol, place));
+        let there = old.values().flatten().map(|g| (g.protocol, &g.place));
         let mut ours = Ours::default();
-        leaving.chain(old.values().flatten().map(|g| &g.place)).for_each(|p| ours.add(p));
+        leaving.chain(there).for_each(|(protocol, place)| ours.add(protocol, place));
         for service in &config.services {
             let mut gates = Vec::with_capacity(service.listen.len());
             for listen in &service.listen {
                 let place = &listen.place;
+                let protocol = service.protocol;
+                let tcp = protocol == Protocol::Tcp && matches!(place, Place::Tcp(_));
                 let make = Make {
-                    v6only: leaves_ipv4(place, &ipv4_ports),
-                    multipath: service.sockets.mptcp && matches!(place, Place::Tcp(_)),
+                    v6only: leaves_ipv4(protocol, place, &ipv4_ports),
+                    multipath: service.sockets.mptcp && tcp,
                 };
-                let kept = old.get(&service.name).and_then(|g| {
-                    g.iter().find(|g| g.place == *place && g.make.v6only == make.v6only)
-                });
+                let wanted = Wanted { protocol, place, make, backlog: service.backlog };
+                let kept = old.get(&service.name).and_then(|g| g.iter().find(|g| wanted.is(g)));
                 gates.push(match kept {
                     Some(gate) => gate.clone(),
                     None => self
-                        .open(listen, make, service.backlog, old, &ours)
+                        .open(&wanted, old, &ours)
                         .map_err(|e| format!("cannot listen on {}: {e}", listen.text))?,
                 });
-                ours.add(place);
+                ours.add(protocol, place);
             }
             planned.insert(service.name.clone(), gates);
         }
@@ -103,7 +114,8 @@ impl Keeper {
         for gate in old.values().flatten() {
             if !first_door(gate).is_some_and(|id| kept.contains(&id)) {
                 let sockets = gate.doors.iter().map(|d| Arc::downgrade(&d.socket));
-                self.leaving.extend(sockets.map(|s| (gate.place.clone(), s)));
+                let spot = (gate.protocol, gate.place.clone());
+                self.leaving.extend(sockets.map(|s| (spot.clone(), s)));
             }
         }
     }
@@ -121,28 +133,21 @@ impl Keeper {
         }
     }
 
-    fn open(
-        &mut self,
-        listen: &Listen,
-        make: Make,
-        backlog: u32,
-        old: &Gates,
-        ours: &Ours,
-    ) -> io::Result<Gate> {
-        let (sockets, shared) = match &listen.place {
+    fn open(&mut self, wanted: &Wanted<'_>, old: &Gates, ours: &Ours) -> io::Result<Gate> {
+        let (sockets, shared) = match wanted.place {
             Place::Tcp(address) => {
-                let overlaps = ours.overlap(*address);
-                let moved = overlaps.then(|| self.moved(&listen.place, make, old)).flatten();
+                let overlaps = ours.overlap(wanted.protocol, *address);
+                let moved = overlaps.then(|| self.moved(wanted, old)).flatten();
                 let sockets = match moved {
                     Some(gate) => gate.doors.iter().map(again).collect::<io::Result<_>>()?,
-                    None => self.open_tcp(*address, make, backlog, overlaps)?,
+                    None => self.open_shared(wanted, *address, overlaps)?,
                 };
                 (sockets, false)
             }
             Place::Unix(path) => {
-                let socket = match self.ours(&listen.place, old) {
+                let socket = match self.ours(wanted, old) {
                     Some(socket) => socket.try_clone()?,
-                    None => sockets::unix_bind(path, backlog, None)?,
+                    None => sockets::unix_bind(path, wanted.backlog, None)?,
                 };
                 let socket = Arc::new(socket);
                 ((0..self.workers).map(|_| Arc::clone(&socket)).collect(), true)
@@ -150,31 +155,38 @@ impl Keeper {
         };
         let mut doors = Vec::with_capacity(self.workers);
         for socket in sockets {
-            doors.push(Door { id: self.next_door, socket, shared });
+            let datagram = wanted.protocol == Protocol::Udp;
+            doors.push(Door { id: self.next_door, socket, shared, datagram });
             if !shared {
                 self.next_door += 1;
             }
         }
         self.next_door += u64::from(shared);
-        Ok(Gate { place: listen.place.clone(), make, doors })
+        let Wanted { protocol, place, make, .. } = *wanted;
+        Ok(Gate { place: place.clone(), protocol, make, doors })
     }
 
     /// A socket per worker. Unless this process listens there itself, the address must be free:
     /// SO_REUSEPORT alone would let a second copy join by accident.
-    fn open_tcp(
+    fn open_shared(
         &self,
+        wanted: &Wanted<'_>,
         mut address: SocketAddr,
-        make: Make,
-        backlog: u32,
         ours: bool,
     ) -> io::Result<Vec<Arc<OwnedFd>>> {
-        if !ours {
-            sockets::tcp_probe(address, make.v6only)?;
+        let Wanted { protocol, make: Make { v6only, multipath }, backlog, .. } = *wanted;
+        match protocol {
+            _ if ours => {}
+            Protocol::Tcp => sockets::tcp_probe(address, v6only)?,
+            Protocol::Udp => datagrams::probe(address, v6only)?,
         }
-        let transport = socket_options::transport(make.multipath);
+        let transport = socket_options::transport(multipath);
         let mut sockets = Vec::with_capacity(self.workers);
         for _ in 0..self.workers {
-            let socket = sockets::tcp_bind(address, transport, backlog, make.v6only)?;
+            let socket = match protocol {
+                Protocol::Tcp => sockets::tcp_bind(address, transport, backlog, v6only)?,
+                Protocol::Udp => datagrams::listener(address, v6only, limits::UDP_RECEIVE_BUFFER)?,
+            };
             // With port 0 the first socket finds a port that the others must join.
             address = sockets::local_address(&socket)?;
             sockets.push(Arc::new(socket));
@@ -184,46 +196,41 @@ impl Keeper {
 
     /// The gate of another service at a place that moves from it to this one. Its sockets go on, so
     /// that no client is lost between a close and an open.
-    fn moved<'a>(&self, place: &Place, make: Make, old: &'a Gates) -> Option<&'a Gate> {
-        let same = |g: &&Gate| g.place == *place && g.make.v6only == make.v6only;
-        old.values().flatten().find(same).filter(|g| g.doors.len() == self.workers)
+    fn moved<'a>(&self, wanted: &Wanted<'_>, old: &'a Gates) -> Option<&'a Gate> {
+        old.values().flatten().find(|g| wanted.is(g)).filter(|g| g.doors.len() == self.workers)
     }
 
     /// The socket of this process at a path that moves from one service to another, or that is
     /// listened on again before the workers have let it go.
-    fn ours(&self, place: &Place, old: &Gates) -> Option<Arc<OwnedFd>> {
-        let old = old.values().flatten().filter(|g| g.place == *place);
+    fn ours(&self, wanted: &Wanted<'_>, old: &Gates) -> Option<Arc<OwnedFd>> {
+        let old = old.values().flatten().filter(|g| wanted.is(g));
         let old = old.flat_map(|g| &g.doors).map(|d| Arc::clone(&d.socket)).next();
         old.or_else(|| {
-            self.leaving.iter().filter(|(p, _)| p == place).find_map(|(_, weak)| weak.upgrade())
+            let spot = (wanted.protocol, wanted.place.clone());
+            self.leaving.iter().filter(|(s, _)| *s == spot).find_map(|(_, weak)| weak.upgrade())
         })
+    }
+}
+
+/// A gate that a configuration asks for.
+struct Wanted<'a> {
+    protocol: Protocol,
+    place: &'a Place,
+    make: Make,
+    backlog: u32,
+}
+
+impl Wanted<'_> {
+    /// Whether `gate` is what is asked for, or all that can be had of it (see [`waiting`]).
+    fn is(&self, gate: &Gate) -> bool {
+        (self.protocol, self.place, self.make.v6only)
+            == (gate.protocol, &gate.place, gate.make.v6only)
     }
 }
 
 /// The same socket with a descriptor of its own: who gives a door up closes only theirs.
 fn again(door: &Door) -> io::Result<Arc<OwnedFd>> {
     Ok(Arc::new(door.socket.try_clone()?))
-}
-
-/// A sentence about the first address that `config` has twice.
-#[must_use]
-pub fn listed_twice(config: &Config) -> Option<String> {
-    let mut owners: HashMap<&Place, &str> = HashMap::new();
-    for service in &config.services {
-        for listen in &service.listen {
-            let Some(owner) = owners.insert(&listen.place, &service.name) else { continue };
-            let text = &listen.text;
-            return Some(if owner == service.name {
-                format!("cannot listen on {text}: service {owner} lists it twice")
-            } else {
-                format!(
-                    "cannot listen on {text}: it is listed twice, by services {owner} and {}",
-                    service.name
-                )
-            });
-        }
-    }
-    None
 }
 
 /// Whether two gates are the same sockets.
@@ -243,7 +250,7 @@ pub fn descriptors(gates: &Gates) -> usize {
 /// the clients whose handshake is under way.
 #[must_use]
 pub fn waiting(gates: &[Gate], service: &ServiceConfig) -> Vec<String> {
-    let is_tcp = |g: &&Gate| matches!(g.place, Place::Tcp(_));
+    let is_tcp = |g: &&Gate| g.protocol == Protocol::Tcp && matches!(g.place, Place::Tcp(_));
     let differs = |g: &&Gate| g.make.multipath != service.sockets.mptcp;
     let sentence = |g: &Gate| {
         format!(
@@ -256,48 +263,50 @@ pub fn waiting(gates: &[Gate], service: &ServiceConfig) -> Vec<String> {
 }
 
 /// `[::]` takes IPv4 clients too, unless another gate is there for them.
-fn leaves_ipv4(place: &Place, ipv4_ports: &HashSet<u16>) -> bool {
+fn leaves_ipv4(protocol: Protocol, place: &Place, ipv4_ports: &HashSet<(Protocol, u16)>) -> bool {
     let Place::Tcp(SocketAddr::V6(address)) = place else { return false };
-    address.ip().is_unspecified() && ipv4_ports.contains(&address.port())
+    address.ip().is_unspecified() && ipv4_ports.contains(&(protocol, address.port()))
 }
 
 /// The ports of gates for all IPv4 addresses.
-fn ports_for_ipv4(config: &Config) -> HashSet<u16> {
-    let listens = config.services.iter().flat_map(|s| &s.listen);
+fn ports_for_ipv4(config: &Config) -> HashSet<(Protocol, u16)> {
+    let listens = config.services.iter().flat_map(|s| s.listen.iter().map(|l| (s.protocol, l)));
     listens
-        .filter_map(|l| match &l.place {
-            Place::Tcp(SocketAddr::V4(v4)) if v4.ip().is_unspecified() => Some(v4.port()),
+        .filter_map(|(protocol, l)| match &l.place {
+            Place::Tcp(SocketAddr::V4(v4)) if v4.ip().is_unspecified() => {
+                Some((protocol, v4.port()))
+            }
             _ => None,
         })
         .collect()
 }
 
-/// TCP places where this process listens.
+/// Internet places where this process listens.
 #[derive(Debug, Default)]
 struct Ours {
-    places: HashSet<(IpAddr, u16)>,
-    ports: HashSet<u16>,
+    places: HashSet<(Protocol, IpAddr, u16)>,
+    ports: HashSet<(Protocol, u16)>,
     /// Ports of listeners for all addresses.
-    open_ports: HashSet<u16>,
+    open_ports: HashSet<(Protocol, u16)>,
 }
 
 impl Ours {
-    fn add(&mut self, place: &Place) {
+    fn add(&mut self, protocol: Protocol, place: &Place) {
         let Place::Tcp(address) = place else { return };
         let port = address.port();
-        self.places.insert((address.ip(), port));
-        self.ports.insert(port);
+        self.places.insert((protocol, address.ip(), port));
+        self.ports.insert((protocol, port));
         if address.ip().is_unspecified() {
-            self.open_ports.insert(port);
+            self.open_ports.insert((protocol, port));
         }
     }
 
     /// Whether one of them makes `address` look taken.
-    fn overlap(&self, address: SocketAddr) -> bool {
+    fn overlap(&self, protocol: Protocol, address: SocketAddr) -> bool {
         let (ip, port) = (address.ip(), address.port());
-        self.places.contains(&(ip, port))
-            || self.open_ports.contains(&port)
-            || (ip.is_unspecified() && self.ports.contains(&port))
+        self.places.contains(&(protocol, ip, port))
+            || self.open_ports.contains(&(protocol, port))
+            || (ip.is_unspecified() && self.ports.contains(&(protocol, port)))
     }
 }
 

@@ -35,13 +35,19 @@ impl AskedNames {
 
 impl Names for AskedNames {
     fn port(&self, service: &str) -> Option<u16> {
-        self.services.port(service, Protocol::Tcp)
+        port(&self.services, service)
     }
 
     fn host(&self, name: &str) -> Answer {
         let mut answers = self.answers.borrow_mut();
         answers.entry(name.to_owned()).or_insert_with(|| resolve::now(name)).clone()
     }
+}
+
+/// A port by its name. Which protocol a service speaks may be said after its ports are named, so the
+/// other protocol's table counts too: where both know a name they agree.
+fn port(services: &Services, name: &str) -> Option<u16> {
+    services.port(name, Protocol::Tcp).or_else(|| services.port(name, Protocol::Udp))
 }
 
 /// The names one change of settings can use.
@@ -91,7 +97,7 @@ impl KnownNames {
 
 impl Names for KnownNames {
     fn port(&self, service: &str) -> Option<u16> {
-        self.services.port(service, Protocol::Tcp)
+        port(&self.services, service)
     }
 
     fn host(&self, name: &str) -> Answer {

@@ -15,12 +15,12 @@ use std::sync::{Arc, Weak};
 use pen_core::acl::{AccessList, Countries};
 use pen_core::addr::Names;
 use pen_core::clients::ClientTable;
-use pen_core::config::{Config, ServiceConfig};
+use pen_core::config::{Config, Protocol, ServiceConfig};
 use pen_core::handshakes::Handshakes;
 use pen_core::limits;
 use pen_core::service::Live;
 use pen_core::slots::Slots;
-use pen_sys::services::{Protocol, Services};
+use pen_sys::services::{self, Services};
 
 use crate::clock;
 use crate::countries::{self, Database};
@@ -266,7 +266,9 @@ impl Running {
     }
 
     fn log_changes(&self, service: &ServiceConfig) -> bool {
-        self.config.service(&service.name).and_then(|s| s.log.as_ref()) != service.log.as_ref()
+        let same = |s: &&ServiceConfig| s.protocol == service.protocol;
+        let before = self.config.service(&service.name).filter(same);
+        before.and_then(|s| s.log.as_ref()) != service.log.as_ref()
     }
 
     fn open_logs(&self, new: &Config, names: &dyn Names) -> Result<NewLogs, String> {
@@ -304,8 +306,8 @@ impl Running {
         self.pool.room.resize(possible(self.descriptors, taken));
         let mut services = Vec::with_capacity(new.services.len());
         for config in &new.services {
-            let existing = self.service(&config.name).cloned();
-            let (places, shortage) = places(config, self.descriptors, taken);
+            let existing = self.service(&config.name).filter(|s| goes_on(s, config)).cloned();
+            let (places, shortage) = self.places(config, taken);
             let asked = existing.as_ref().map(|s| s.live.load().config.conn_max);
             if asked != Some(config.conn_max) {
                 changes.warnings.extend(shortage);
@@ -334,6 +336,30 @@ impl Running {
         changes
     }
 
+    /// Connections, or flows, that a service may have. Flows take no descriptors of their own.
+    fn places(&self, config: &ServiceConfig, taken: u64) -> (u32, Option<String>) {
+        match config.protocol {
+            Protocol::Tcp => places(config, self.descriptors, taken),
+            Protocol::Udp => {
+                let wanted = config.conn_max.unwrap_or(limits::UDP_FLOWS_DEFAULT);
+                (wanted.max(self.worker_count()), None)
+            }
+        }
+    }
+
+    /// What all workers share of these places. With UDP each worker has one to itself, so that it
+    /// always has room, or a flow that makes room, for the next client.
+    fn room(&self, config: &ServiceConfig, places: u32) -> u32 {
+        match config.protocol {
+            Protocol::Tcp => places,
+            Protocol::Udp => places.saturating_sub(self.worker_count()),
+        }
+    }
+
+    fn worker_count(&self) -> u32 {
+        u32::try_from(self.pool.mailboxes.len()).unwrap_or(u32::MAX)
+    }
+
     /// Pipes are welcome, not necessary: with few descriptors connections come first.
     fn descriptors_of_pipes(&self) -> u64 {
         let pipes = 2 * limits::PIPES_PER_WORKER * self.pool.mailboxes.len();
@@ -343,8 +369,10 @@ impl Running {
     fn retire(&mut self, new: &Config, changes: &mut Changes) {
         self.retired.retain(|s| s.strong_count() > 0);
         for service in &self.services {
-            if new.service(&service.name).is_none() {
-                changes.news.push(format!("service {} is removed", service.name));
+            let after = new.service(&service.name);
+            if !after.is_some_and(|config| goes_on(service, config)) {
+                let what = if after.is_some() { "speaks another protocol" } else { "is removed" };
+                changes.news.push(format!("service {} {what}", service.name));
                 self.order_all(|| Order::Retire { service: service.id });
                 self.retired.push(Arc::downgrade(service));
                 // Lines of its last connections that come later have no place any more.
@@ -370,7 +398,9 @@ impl Running {
         let countries = self.countries_for(config);
         let live = Live::new(Arc::new(config.clone())).with_countries(countries);
         self.next_service += 1;
-        Arc::new(Service::new(id, live, tables, self.pool.mailboxes.len()))
+        let service = Service::new(id, live, tables, self.pool.mailboxes.len());
+        service.room.resize(self.room(config, places));
+        Arc::new(service)
     }
 
     fn change_log(&self, service: &Service, target: Option<logs::Target>, changes: &mut Changes) {
@@ -398,7 +428,7 @@ impl Running {
         let grows = places > tables.slots.max();
         tables.slots.grow(places);
         drop(tables);
-        service.room.grow(places);
+        service.room.grow(self.room(config, places));
         if grows {
             service.feed_starved(&self.pool);
         }
@@ -444,8 +474,13 @@ impl Running {
     }
 }
 
+/// Whether a service that runs is the one that is configured: another protocol makes it another.
+fn goes_on(service: &Service, config: &ServiceConfig) -> bool {
+    service.live.load().config.protocol == config.protocol
+}
+
 fn place_of_log(word: &str, services: &Services, names: &dyn Names) -> Result<logs::Place, String> {
-    let port = |name: &str| services.port(name, Protocol::Udp);
+    let port = |name: &str| services.port(name, services::Protocol::Udp);
     logs::Place::parse(word, port, |host| names.host(host))
 }
 

@@ -22,7 +22,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use pen_core::apart::Apart;
 use pen_core::clients::ClientTable;
+use pen_core::flow::Counters;
 use pen_core::handshakes::Handshakes;
+use pen_core::limits;
 use pen_core::reasons::TlsFault;
 use pen_core::report::ConnectionRow;
 use pen_core::select::Cursor;
@@ -60,6 +62,8 @@ pub struct Service {
     pub last_server: Apart<AtomicI64>,
     /// What came of the TLS handshakes of clients.
     pub handshakes: Outcomes,
+    /// What became of datagrams.
+    pub datagrams: Counters,
     /// Workers that stopped accepting for want of room in this service.
     starved: Starved,
 }
@@ -128,6 +132,7 @@ impl Service {
             idlers: AtomicU32::new(0),
             last_server: Apart::new(AtomicI64::new(-3)),
             handshakes: Outcomes::default(),
+            datagrams: Counters::default(),
             starved: Starved::new(workers),
         }
     }
@@ -254,6 +259,8 @@ pub struct Pool {
     /// Connections of all services together, as many as descriptors allow: what is left belongs to
     /// control sessions, logs and files.
     pub room: Apart<Room>,
+    /// Local ports towards UDP servers, of all workers.
+    pub ports: Apart<Room>,
     starved: Starved,
     /// Unfinished TLS handshakes of clients of all services.
     pub handshakes: AtomicU32,
@@ -272,6 +279,7 @@ impl Pool {
         Ok(Self {
             mailboxes,
             room,
+            ports: Apart::new(Room::new(limits::UDP_PORTS_MAX)),
             starved,
             handshakes: AtomicU32::new(0),
             dump_ascii: AtomicBool::new(false),
@@ -329,6 +337,8 @@ pub struct Door {
     pub socket: Arc<OwnedFd>,
     /// The socket is shared by several workers (Unix): only one of them is to be woken.
     pub shared: bool,
+    /// Datagrams come to it, not connections.
+    pub datagram: bool,
 }
 
 /// What a worker is told to do.

@@ -95,6 +95,9 @@ pub fn tune(gates: &[Gate], service: &ServiceConfig) -> Vec<String> {
     let backlog = i32::try_from(service.backlog).unwrap_or(i32::MAX);
     for door in gates.iter().flat_map(|g| &g.doors) {
         let socket = &*door.socket;
+        if door.datagram {
+            continue;
+        }
         if !door.shared {
             let refused = sockets::dress_again(socket, &options, service.sockets.defer_accept_s);
             refusals.extend(refused.iter().map(|r| refusal(service, r)));

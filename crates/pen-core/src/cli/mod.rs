@@ -20,7 +20,7 @@ mod tests;
 use std::ffi::OsString;
 
 use crate::command::{self, Command, Door, Line, Ssl, Switch, Target};
-use crate::config::ClientCertificates;
+use crate::config::{ClientCertificates, Protocol};
 use crate::near::{hint, shown};
 use getopt::{Getopt, Item};
 use options::{Flag, Kind, OPTIONS, Text};
@@ -179,6 +179,9 @@ impl Launch {
                 let stderr = "pen: option -i: services of Windows are not offered\n".to_owned();
                 return Err(Stop { stderr, ..Stop::default() });
             }
+            Kind::Udp => {
+                self.steps.push(Step::Set(Command::Protocol(Some(Protocol::Udp))));
+            }
             Kind::Protocol => self.notices.push(protocol(option, &text)?),
             Kind::ClientCertificates => {
                 let required = Ssl::Clients(ClientCertificates::Required);
@@ -187,10 +190,6 @@ impl Launch {
             Kind::Compatibility => self.notices.push(format!(
                 "option {option}: TLS 1.2 and 1.3 need no compatibility flags; it has no effect"
             )),
-            Kind::Later(what) => {
-                let message = format!("option {option}: this build does not offer {what} yet");
-                return Err(Stop::failure(&message));
-            }
         }
         Ok(())
     }

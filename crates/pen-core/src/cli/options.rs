@@ -40,7 +40,7 @@ pub(super) enum Kind {
     ClientCertificates,
     /// `-Z`
     Compatibility,
-    Later(&'static str),
+    Udp,
 }
 
 #[derive(Clone, Copy)]
@@ -194,6 +194,7 @@ pub const OPTIONS: &[Opt] = &[
     )
     .value("T"),
     short('u', "run as this user", Kind::Text(Text::User)).value("USER"),
+    short('U', "balance UDP", Kind::Udp).manual("The same as the command protocol udp."),
     short('w', "file of the status page", Kind::Target(Target::WebStats)).value("FILE"),
     short('W', "choose the least loaded server by weight", Kind::Switch(Switch::Weight)),
     short('x', "connections at once (as many as descriptors allow)", Kind::Number(Number::ConnMax))
@@ -223,7 +224,6 @@ pub const OPTIONS: &[Opt] = &[
         .value("PROTOCOL"),
     short('R', "demand client certificates that -G or -A verifies", Kind::ClientCertificates)
         .manual("Without -G and -A the authorities of the system are trusted."),
-    short('U', "balance UDP (not in this build yet)", Kind::Later("UDP")),
     short('Z', "compatibility flags of TLS: accepted, no effect", Kind::Compatibility),
     short('D', "no longer needed", Kind::Old),
     short('n', "no longer needed", Kind::Old),

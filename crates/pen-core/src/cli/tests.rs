@@ -61,7 +61,6 @@ fn wrong_options_are_named() {
         (&["-O", "blacklits 3"], 2, &["-O 'blacklits 3'", "did you mean 'blacklist'?"]),
         (&["-O", "servers"], 2, &["control socket only"]),
         (&["-L", "tls77", "80"], 1, &["'tls77'"]),
-        (&["-U", "80"], 1, &["-U: this build does not offer UDP yet"]),
         (&["-E", "", "80"], 2, &["-E needs a value that is not empty"]),
         (&["-i", "svc"], 0, &["Windows"]),
         (&["80", "nohost:80"], 1, &["'nohost:80'", "unknown host"]),

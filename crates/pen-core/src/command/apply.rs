@@ -81,6 +81,8 @@ pub fn apply(
         Command::FastClose(choice) => service.tcp_fastclose = *choice,
         Command::Engine(choice) => service.engine = *choice,
         Command::Forwarded(Some(choice)) => service.http_forwarded = *choice,
+        Command::Protocol(Some(choice)) => service.protocol = *choice,
+        Command::Spread(Some(choice)) => service.udp_spread = *choice,
         Command::Ssl(setting) => ssl::apply(&mut service.tls, setting, &mut done)?,
         Command::Void(text, why) => done.notices.push(format!("{text}: {why}; it has no effect")),
         Command::Obsolete(word) => {

@@ -25,7 +25,8 @@ use std::fmt;
 use crate::acl::Entry;
 use crate::ciphers::Ciphers;
 use crate::config::{
-    ClientCertificates, Config, DEFAULT_SERVICE, Engine, FastClose, Forwarded, TlsOption,
+    ClientCertificates, Config, DEFAULT_SERVICE, Engine, FastClose, Forwarded, Protocol, Spread,
+    TlsOption,
 };
 use crate::server_word::ServerWord;
 use crate::socket_options::Keepalive;
@@ -122,6 +123,10 @@ pub enum Command {
     Keepalive(Option<Keepalive>),
     /// `congestion [NAME]`, `no congestion`
     Congestion(Option<Option<String>>),
+    /// `protocol [tcp|udp]`
+    Protocol(Option<Protocol>),
+    /// `udp_spread [flow|datagram]`
+    Spread(Option<Spread>),
     /// `mode`
     Mode,
     /// `control`
@@ -364,6 +369,8 @@ pub enum Report {
     ConnMax,
     /// `idlers`
     Idlers,
+    /// `flows`
+    Flows,
     /// `pid`
     Pid,
 }

@@ -48,6 +48,10 @@ pub enum Number {
     Timeout,
     /// `tracking`: seconds.
     Tracking,
+    /// `udp_answers`: datagrams, 0 = any number.
+    UdpAnswers,
+    /// `udp_timeout`: seconds.
+    UdpTimeout,
     /// `user_timeout`: seconds, 0 = the kernel's.
     UserTimeout,
     /// `workers`: threads, 0 = one per core.
@@ -62,7 +66,7 @@ pub(super) struct Adjusted {
 
 impl Number {
     /// Every one of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Accepts,
         Self::Backlog,
         Self::Blacklist,
@@ -83,6 +87,8 @@ impl Number {
         Self::SslHandshakesPerClient,
         Self::Timeout,
         Self::Tracking,
+        Self::UdpAnswers,
+        Self::UdpTimeout,
         Self::UserTimeout,
         Self::Workers,
     ];
@@ -111,6 +117,8 @@ impl Number {
             Self::SslHandshakesPerClient => "ssl_handshakes_per_client",
             Self::Timeout => "timeout",
             Self::Tracking => "tracking",
+            Self::UdpAnswers => "udp_answers",
+            Self::UdpTimeout => "udp_timeout",
             Self::UserTimeout => "user_timeout",
             Self::Workers => "workers",
         }
@@ -133,11 +141,14 @@ impl Number {
             Self::Idlers => (0, limits::IDLERS_MAX),
             Self::PendingMax => (1, limits::PENDING_MAX),
             Self::Rcvbuf | Self::Sndbuf => (0, limits::SOCKET_BUFFER_MAX),
+            Self::UdpAnswers => (0, limits::UDP_ANSWERS_MAX),
             Self::UserTimeout => (0, limits::USER_TIMEOUT_MAX_S),
             Self::SslHandshakesMax | Self::SslHandshakesPerClient => {
                 (1, limits::TLS_HANDSHAKES_MAX)
             }
-            Self::SslHandshakeTimeout | Self::Timeout => (1, limits::SECONDS_MAX),
+            Self::SslHandshakeTimeout | Self::Timeout | Self::UdpTimeout => {
+                (1, limits::SECONDS_MAX)
+            }
             Self::Workers => (0, limits::WORKERS_MAX),
         }
     }
@@ -211,6 +222,8 @@ impl Number {
             Self::SslHandshakesPerClient => service.tls.handshakes_per_client,
             Self::Timeout => service.timeout_s,
             Self::Tracking => service.tracking_s,
+            Self::UdpAnswers => service.udp_answers,
+            Self::UdpTimeout => service.udp_timeout_s,
             Self::UserTimeout => service.sockets.user_timeout_s,
             Self::Workers => process.workers.unwrap_or(0),
         }
@@ -254,6 +267,8 @@ impl Number {
             Self::SslHandshakesPerClient => service.tls.handshakes_per_client = value,
             Self::Timeout => service.timeout_s = value,
             Self::Tracking => service.tracking_s = value,
+            Self::UdpAnswers => service.udp_answers = value,
+            Self::UdpTimeout => service.udp_timeout_s = value,
             Self::UserTimeout => service.sockets.user_timeout_s = value,
             Self::Workers => process.workers = (value != 0).then_some(value),
         }

@@ -10,7 +10,8 @@ use super::*;
 use crate::acl::{AccessList, Verdict, Whom};
 use crate::addr::{Host, Listen, Names, Place};
 use crate::config::{
-    ControlAcl, Engine, Mode, Process, ServerConfig, ServiceConfig, Tls, TlsOptions,
+    ControlAcl, Engine, Mode, Process, Protocol, ServerConfig, ServiceConfig, Spread, Tls,
+    TlsOptions,
 };
 use crate::limits;
 use crate::socket_options::Keepalive;
@@ -119,6 +120,8 @@ fn choices(service: &mut ServiceConfig, bits: u32) {
     service.engine = [Engine::Auto, Engine::Copy, Engine::Splice][(bits >> 12) as usize % 3];
     service.http_forwarded =
         [Forwarded::Append, Forwarded::Replace, Forwarded::Keep][(bits >> 13) as usize % 3];
+    service.protocol = if bit(19) { Protocol::Udp } else { Protocol::Tcp };
+    service.udp_spread = if bit(20) { Spread::Datagram } else { Spread::Flow };
     service.source = bit(15).then(|| Ipv4Addr::LOCALHOST.into());
     service.log = bit(16).then(|| "127.0.0.1:514".to_owned());
     service.web_stats = bit(17).then(|| "json".to_owned());

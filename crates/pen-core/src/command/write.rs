@@ -7,7 +7,7 @@
 
 use super::number::Number;
 use crate::config::{
-    Config, DEFAULT_SERVICE, Process, ServerConfig, ServiceConfig, Tls, TlsOption,
+    Config, DEFAULT_SERVICE, Process, Protocol, ServerConfig, ServiceConfig, Tls, TlsOption,
 };
 use crate::limits::CLIENTS_DEFAULT;
 
@@ -54,6 +54,7 @@ pub fn head(config: &Config, facts: &Facts<'_>) -> String {
     };
     let quoted = |letter: char, text: Option<&str>| format!("-{letter} '{}'", text.unwrap_or(""));
     add(facts.foreground, "-f".to_owned());
+    add(service.protocol == Protocol::Udp, "-U".to_owned());
     add(config.process.exit_enabled, "-X".to_owned());
     add(service.clients_max != CLIENTS_DEFAULT, format!("-c {}", service.clients_max));
     add(facts.emergency.is_some(), format!("-e {}", facts.emergency.unwrap_or("")));
@@ -147,6 +148,8 @@ fn further(out: &mut Out, service: &ServiceConfig) {
         Number::IdleTimeout,
         Number::Idlers,
         Number::PendingMax,
+        Number::UdpAnswers,
+        Number::UdpTimeout,
     ] {
         out.number(which, &process, service);
     }
@@ -154,6 +157,8 @@ fn further(out: &mut Out, service: &ServiceConfig) {
     out.switch(service.mode.forgetful, "forgetful");
     sockets(out, service);
     out.switch(service.peek, "peek");
+    out.line(&format!("protocol {}", service.protocol.word()));
+    out.line(&format!("udp_spread {}", service.udp_spread.word()));
     out.line(&format!("engine {}", service.engine.word()));
     out.line(&format!("http_forwarded {}", service.http_forwarded.word()));
     match service.source {

@@ -337,7 +337,7 @@ impl Connection {
     }
 }
 
-fn line(value: &impl Serialize) -> String {
+pub(super) fn line(value: &impl Serialize) -> String {
     let mut text = serde_json::to_string(value)
         .expect("rows are strings, numbers and lists; keys are strings");
     text.push('\n');

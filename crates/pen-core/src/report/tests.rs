@@ -235,6 +235,7 @@ fn every_field_of_the_twins_is_documented() {
         json::mode("default", Mode::default()),
         json::status(&s),
         json::certificates(&[certificate()]),
+        flows::json(&flows::FlowsRow::default()),
     ] {
         names(&serde_json::from_str(&reply).unwrap(), &mut fields);
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use pen_core::addr::Names;
 use pen_core::command::{self, Context, Door, Effect, write};
-use pen_core::config::{Config, ServiceConfig};
+use pen_core::config::{Config, Protocol, ServiceConfig};
 use pen_core::report::classic;
 use pen_sys::localtime;
 
@@ -18,6 +18,7 @@ use crate::clock;
 use crate::files::{self, FileFault, Outcome, Said};
 use crate::logs::Level;
 use crate::publish::Running;
+use crate::shared::Order;
 
 /// How the process was started, as far as `write` repeats it.
 #[derive(Clone, Debug, Default)]
@@ -175,6 +176,10 @@ fn carry_out(running: &mut Running, origin: &Origin, effect: Effect) -> Result<S
             let index = usize::try_from(server).map_err(|e| e.to_string())?;
             let server = live.servers.get(index).ok_or("the server is gone")?;
             server.load.sentence(clock::now(), seconds);
+            if live.config.protocol == Protocol::Udp {
+                // Its flows go elsewhere now, not with their next datagram.
+                running.order_all(|| Order::Refresh { service: found.id });
+            }
             Ok(String::new())
         }
         Effect::CloseConnection { service, connection } => {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use pen_core::command::Report;
 use pen_core::limits;
+use pen_core::report::flows::{self, FlowsRow};
 use pen_core::report::{
     ClientRow, ConnectionRow, ServerRow, Snapshot, certificates, classic, html, json,
 };
@@ -76,6 +77,8 @@ pub fn reply(running: &Running, service: &str, report: &Report, as_json: bool) -
         }
         (Report::Idlers, false) => classic::idlers(&shallow(service)),
         (Report::Idlers, true) => json::idlers(&shallow(service)),
+        (Report::Flows, false) => flows::text(&flow_counts(running, service)),
+        (Report::Flows, true) => flows::json(&flow_counts(running, service)),
         (Report::Pid, _) => number("pid", std::process::id(), as_json),
     }
 }
@@ -186,6 +189,19 @@ fn services(running: &Running, as_json: bool) -> String {
     // Nothing of this is for the workers to add up, and asking them once per service takes long.
     let shots: Vec<Snapshot> = running.services.iter().map(|s| with_servers(s)).collect();
     if as_json { json::services(&shots) } else { classic::services(&shots) }
+}
+
+fn flow_counts(running: &Running, service: &Arc<Service>) -> FlowsRow {
+    // Has the workers add up.
+    connections(running, service, false);
+    let shot = shallow(service);
+    FlowsRow {
+        service: shot.service,
+        flows: u64::from(shot.conn_used),
+        flows_max: shot.conn_max,
+        ports: u64::from(running.pool.ports.used()),
+        counts: service.datagrams.read(),
+    }
 }
 
 fn number(word: &str, value: u32, as_json: bool) -> String {

@@ -2,6 +2,8 @@
 
 use std::net::TcpStream;
 
+use pen_core::addr::{Host, Listen};
+use pen_core::config::ServerConfig;
 use pen_test::free_port;
 
 use super::*;
@@ -106,11 +108,56 @@ fn all_ipv6_addresses_leave_ipv4_to_its_own_listener() {
     let both = config(&[&v4, &v6]);
     let alone = config(&[&v6]);
     let place = &alone.services[0].listen[0].place;
-    assert!(leaves_ipv4(place, &ports_for_ipv4(&both)));
-    assert!(!leaves_ipv4(place, &ports_for_ipv4(&alone)));
-    assert!(!leaves_ipv4(&both.services[0].listen[0].place, &ports_for_ipv4(&both)));
+    assert!(leaves_ipv4(Protocol::Tcp, place, &ports_for_ipv4(&both)));
+    assert!(!leaves_ipv4(Protocol::Tcp, place, &ports_for_ipv4(&alone)));
+    assert!(!leaves_ipv4(Protocol::Tcp, &both.services[0].listen[0].place, &ports_for_ipv4(&both)));
     let other_port = config(&["0.0.0.0:1", &v6]);
-    assert!(!leaves_ipv4(place, &ports_for_ipv4(&other_port)));
+    assert!(!leaves_ipv4(Protocol::Tcp, place, &ports_for_ipv4(&other_port)));
     let mut keeper = Keeper::new(1);
     assert_eq!(keeper.plan(&Gates::new(), &both).unwrap().values().flatten().count(), 2);
+}
+
+#[test]
+fn tcp_and_udp_do_not_get_in_each_others_way() {
+    let port = free_port();
+    let (one, all) = (format!("127.0.0.1:{port}"), format!("0.0.0.0:{port}"));
+    let mut both = config(&[&one]);
+    let udp = |name: &str, listens: &[&str]| ServiceConfig {
+        protocol: Protocol::Udp,
+        listen: listens.iter().map(|l| listen(l)).collect(),
+        ..ServiceConfig::new(name)
+    };
+    both.services.push(udp("u", &[&one]));
+    let mut keeper = Keeper::new(2);
+    let gates = keeper.plan(&Gates::new(), &both).unwrap();
+    let datagram = |g: &Gates, name: &str| g.get(name).map(|g| g[0].doors[1].datagram);
+    assert_eq!((datagram(&gates, "default"), datagram(&gates, "u")), (Some(false), Some(true)));
+    for address in [&one, &all] {
+        let mut alone = Config::default();
+        alone.services.push(udp("u", &[address]));
+        let error = Keeper::new(1).plan(&Gates::new(), &alone).unwrap_err();
+        assert!(error.contains(address) && error.to_lowercase().contains("in use"), "{error}");
+    }
+    both.services.push(udp("v", &[&one]));
+    let error = keeper.plan(&gates, &both).unwrap_err();
+    assert!(error.contains("twice, by services u and v"), "{error}");
+    // A service that changes its protocol gets other sockets.
+    both.services.truncate(1);
+    both.services[0].protocol = Protocol::Udp;
+    let changed = keeper.plan(&gates, &both).unwrap();
+    assert_eq!(datagram(&changed, "default"), Some(true));
+}
+
+#[test]
+fn udp_over_unix_sockets_is_refused_with_the_path() {
+    let mut config = config(&["/run/x"]);
+    config.services[0].protocol = Protocol::Udp;
+    let why = impossible(&config).unwrap();
+    assert!(why.contains("/run/x") && why.contains("service default"), "{why}");
+    config.services[0].listen.clear();
+    assert_eq!(impossible(&config), None);
+    let host = Host::Unix("/run/y".into());
+    config.services[0].emergency = Some(ServerConfig { host, ..ServerConfig::default() });
+    let why = impossible(&config).unwrap();
+    assert!(why.contains("/run/y") && why.contains("service default"), "{why}");
 }

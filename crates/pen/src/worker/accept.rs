@@ -32,10 +32,13 @@ enum Stop {
 }
 
 impl Worker {
-    /// Accepts at a door, up to the service's number per wake-up. Answers whether more may wait
-    /// that could be accepted now.
+    /// Accepts at a door, up to the service's number per wake-up, or takes datagrams. Answers whether
+    /// more may wait that could be accepted now.
     pub(super) fn accept_from(&mut self, key: usize) -> bool {
         let Some(door) = self.doors.get(key).filter(|d| d.armed) else { return false };
+        if door.door.datagram {
+            return self.on_datagrams(key);
+        }
         let station = door.station;
         let Some(service) = self.station_service(station) else { return false };
         let (accepts, pending_max) = {

@@ -25,6 +25,7 @@ impl Worker {
             self.look_at_open(station);
             self.look_at_silent(station);
             self.look_at_idlers(station);
+            self.look_at_flows(station);
         }
     }
 

@@ -19,6 +19,7 @@ mod say;
 mod station;
 mod tap;
 mod traffic;
+mod udp;
 
 use std::collections::HashMap;
 use std::io;
@@ -79,6 +80,7 @@ pub struct Worker {
     logs: Logs,
     /// Stations with log lines of this turn.
     log_waiting: Vec<u32>,
+    udp: udp::Udp,
     draining: bool,
     stopped: bool,
 }
@@ -132,6 +134,7 @@ impl Worker {
             for event in events.drain(..) {
                 self.dispatch(event);
             }
+            self.send_replies();
             self.take_turns();
             if self.now >= self.due {
                 self.run_timers();
@@ -167,6 +170,8 @@ impl Worker {
             self.take_orders();
         } else if token & DOOR_BIT != 0 {
             self.accept_from((token & !DOOR_BIT) as usize);
+        } else if token & udp::PORT_BIT != 0 {
+            self.on_port(token & !udp::PORT_BIT, event.flags);
         } else {
             let side = if token & 1 == 0 { Side::Client } else { Side::Server };
             self.on_event((token >> 1) as u32, side, event.flags);
@@ -240,6 +245,7 @@ impl Seed {
             due: Moment(u64::MAX),
             logs: self.logs,
             log_waiting: Vec::new(),
+            udp: udp::Udp::new(),
             draining: false,
             stopped: false,
         }

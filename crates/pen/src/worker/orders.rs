@@ -85,6 +85,7 @@ impl Worker {
                 station.log = form.map(Batch::new);
             }
         }
+        self.refresh_flows(key);
         // Timers may be due earlier than before: look at all of them in this turn.
         self.due = Moment(0);
         self.resume(service);
@@ -108,6 +109,7 @@ impl Worker {
                 break;
             }
         }
+        self.close_flows_of(station, key);
         self.disarm(key);
         self.doors.remove(key);
         if let Some(station) = self.stations.get_mut(station as usize) {
@@ -121,6 +123,7 @@ impl Worker {
         for key in doors.unwrap_or_default() {
             self.close_door(station, key);
         }
+        self.forget_flows(station);
         let Some(s) = self.stations.get_mut(station as usize) else { return };
         s.retired = true;
         if s.conns == 0 {
@@ -152,7 +155,8 @@ impl Worker {
         if let Some(key) = found {
             self.finish(key, Manner::Reset, CloseReason::OperatorClosed);
         }
-        found.is_some()
+        let station = self.by_service.get(&service).copied();
+        found.is_some() || station.is_some_and(|s| self.close_flow(s, slot))
     }
 
     fn key_of(&self, service: u32, slot: u32) -> Option<u32> {
@@ -177,6 +181,7 @@ impl Worker {
                     answer.push(conn.row(self.now));
                 }
             }
+            self.report_flows(station, rows.then_some(&mut answer));
         }
         // Whoever asked may have stopped waiting; that is no error.
         let _ = reply.send(answer);

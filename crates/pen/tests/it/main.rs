@@ -20,4 +20,5 @@ mod sockets;
 mod stalled;
 mod start;
 mod traps;
+mod udp;
 mod words;

@@ -160,10 +160,7 @@ fn options_cluster_and_stand_anywhere() {
 fn options_of_later_releases_say_so() {
     let port = pen_test::free_port().to_string();
     for (options, what) in [
-        (&["-U"][..], "UDP"),
-        // In a cluster, with its value attached.
-        (&["-rUs"], "UDP"),
-        (&["-O", "transparent"], "transparent mode"),
+        (&["-O", "transparent"][..], "transparent mode"),
         (&["-O", "tarpit_acl 3"], "a tarpit"),
         (&["-O", "dsr_if eth0"], "direct server return"),
         (&["-o", "dsr_ip 192.0.2.1"], "direct server return"),

@@ -19,10 +19,11 @@ pub(super) fn apply(
         Command::Mode => mode(service.mode),
         Command::Control if line.json => json_line(&json!({ "control": process.control })),
         Command::Control => process.control.as_ref().map_or_else(String::new, |c| format!("{c}\n")),
-        Command::Forwarded(None) if line.json => {
-            json_line(&json!({ "http_forwarded": service.http_forwarded.word() }))
+        Command::Forwarded(None) => {
+            choice("http_forwarded", service.http_forwarded.word(), line.json)
         }
-        Command::Forwarded(None) => format!("{}\n", service.http_forwarded.word()),
+        Command::Protocol(None) => choice("protocol", service.protocol.word(), line.json),
+        Command::Spread(None) => choice("udp_spread", service.udp_spread.word(), line.json),
         Command::TarpitOff => "tarpit_acl = -1".to_owned(),
         Command::Commands => commands(),
         Command::Help(None) => commands(),
@@ -55,6 +56,11 @@ pub(super) fn congestion(name: Option<&str>, json: bool) -> String {
         (false, Some(name)) => format!("{name}\n"),
         (false, None) => String::new(),
     }
+}
+
+/// The reply of a setting that is one of a few words.
+fn choice(command: &str, word: &str, json: bool) -> String {
+    if json { json_line(&json!({ command: word })) } else { format!("{word}\n") }
 }
 
 /// The reply of a number.

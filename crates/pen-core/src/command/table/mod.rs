@@ -13,6 +13,7 @@ mod process;
 mod servers;
 mod sockets;
 mod ssl;
+mod udp;
 
 use super::words::{Args, number_within, owned};
 use super::{Command, Door, Fault, Number, Report, Switch, Target};
@@ -133,6 +134,7 @@ pub const GROUPS: &[Group] = &[
     Group { title: "Sockets", rows: sockets::ROWS },
     Group { title: "Listening, services and HTTP", rows: listening::ROWS },
     Group { title: "TLS", rows: ssl::ROWS },
+    Group { title: "UDP", rows: udp::ROWS },
     Group { title: "Log and status", rows: logs::ROWS },
     Group { title: "Process", rows: process::ROWS },
     Group { title: "Not in this build yet, and old words", rows: later::ROWS },

@@ -1,0 +1,329 @@
+//! UDP flows of one service at one worker: who they are, in which order they were quiet, when they
+//! are over.
+//!
+//! A [`Flow`] is what a client's socket and one of Pen's addresses have to do with one server. The
+//! table finds it by its [`FlowKey`], keeps the order of activity, and knows what ends a flow; it
+//! grows with the flows there are, and its bound is kept by whoever opens them (they make room with
+//! [`FlowTable::quietest`] first). The search for a server is a [`Journey`]. Deliberately not here:
+//! sockets, and who may come in.
+
+mod counters;
+mod reasons;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::BuildHasher;
+use std::net::{IpAddr, SocketAddr};
+
+use siphasher::sip::SipHasher13;
+
+use crate::clients::ClientId;
+use crate::journey::Journey;
+use crate::moment::Moment;
+use crate::select::Visitor;
+
+pub use counters::{Counters, Counts};
+pub use reasons::{DropReason, FlowEnd};
+
+const NONE: u32 = u32::MAX;
+
+/// What tells flows apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FlowKey {
+    /// The listening socket, as the worker numbers them.
+    pub door: u32,
+    /// The client as the socket shows it (an IPv4 client of an IPv6 socket is mapped).
+    pub client: SocketAddr,
+    /// The address the client sent to, where a socket has several, and the interface it came
+    /// through, where that is part of the address.
+    pub local: Option<(IpAddr, u32)>,
+    /// The slot of the server, where one is chosen for each datagram.
+    pub server: Option<u32>,
+}
+
+/// A flow's place in its table. It means another flow, or none, when the flow has ended.
+pub type FlowId = u32;
+
+/// One flow.
+#[derive(Debug)]
+pub struct Flow {
+    /// Who it is.
+    pub key: FlowKey,
+    /// Its number in the service.
+    pub number: u32,
+    /// It took a place in the room of the service (the first flow of a worker needs none).
+    pub took_place: bool,
+    /// The client's row.
+    pub client: ClientId,
+    /// The client's address and what was remembered of it.
+    pub visitor: Visitor,
+    /// The search for a server.
+    pub journey: Journey,
+    /// Where the server is.
+    pub server: SocketAddr,
+    /// The local port its datagrams leave from, as the worker numbers them.
+    pub port: u64,
+    /// When it began.
+    pub opened: Moment,
+    /// When a datagram came last.
+    pub active: Moment,
+    /// What it moved.
+    pub moved: Moved,
+    settled: Moved,
+    /// Datagrams of the client, and answers, since it is at this server.
+    asked: u64,
+    answered: u64,
+    links: Links,
+}
+
+/// Bytes that a flow moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// From the client to the server.
+    pub to_server: u64,
+    /// From the server to the client.
+    pub to_client: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Links {
+    quieter: u32,
+    livelier: u32,
+    /// What the order is by: activity, to the second.
+    since: Moment,
+}
+
+/// What a flow begins with.
+#[derive(Debug)]
+pub struct Beginning {
+    /// [`Flow::key`].
+    pub key: FlowKey,
+    /// [`Flow::number`].
+    pub number: u32,
+    /// [`Flow::took_place`].
+    pub took_place: bool,
+    /// [`Flow::client`].
+    pub client: ClientId,
+    /// [`Flow::visitor`].
+    pub visitor: Visitor,
+    /// [`Flow::journey`].
+    pub journey: Journey,
+    /// [`Flow::server`].
+    pub server: SocketAddr,
+    /// [`Flow::port`].
+    pub port: u64,
+}
+
+impl Flow {
+    fn new(b: Beginning, now: Moment) -> Self {
+        let Beginning { key, number, took_place, client, visitor, journey, server, port } = b;
+        Self {
+            key,
+            number,
+            took_place,
+            client,
+            visitor,
+            journey,
+            server,
+            port,
+            opened: now,
+            active: now,
+            moved: Moved::default(),
+            settled: Moved::default(),
+            asked: 0,
+            answered: 0,
+            links: Links { quieter: NONE, livelier: NONE, since: now },
+        }
+    }
+
+    /// The client sent datagrams, which go to the server.
+    pub fn ask(&mut self, datagrams: u64, bytes: u64) {
+        self.asked += datagrams;
+        self.moved.to_server += bytes;
+    }
+
+    /// The server sent datagrams, which go to the client. Answers whether the flow is over with
+    /// them, `answers` being the answers that each datagram of the client gets (0 = nobody knows).
+    pub fn answer(&mut self, datagrams: u64, bytes: u64, answers: u32) -> bool {
+        self.answered += datagrams;
+        self.moved.to_client += bytes;
+        answers != 0 && self.answered >= self.asked.saturating_mul(u64::from(answers))
+    }
+
+    /// It goes to another server from here on, through another port.
+    pub fn go_to(&mut self, server: SocketAddr, port: u64) {
+        (self.server, self.port) = (server, port);
+        (self.asked, self.answered) = (0, 0);
+    }
+
+    /// Whether its local port can serve another flow to the same server at once when it ends for
+    /// this reason: nothing can be under way that would look like an answer to that flow.
+    #[must_use]
+    pub fn leaves_port_clean(&self, why: FlowEnd) -> bool {
+        match why {
+            FlowEnd::Answered => true,
+            FlowEnd::IdleTimeout => self.answered >= self.asked,
+            _ => false,
+        }
+    }
+
+    /// What it moved since the last call.
+    pub fn settle(&mut self) -> Moved {
+        let before = std::mem::replace(&mut self.settled, self.moved);
+        Moved {
+            to_server: self.moved.to_server - before.to_server,
+            to_client: self.moved.to_client - before.to_client,
+        }
+    }
+}
+
+/// The flows.
+#[derive(Debug)]
+pub struct FlowTable {
+    rows: Vec<Option<Flow>>,
+    free: Vec<u32>,
+    by_key: HashMap<FlowKey, u32, Secret>,
+    quietest: u32,
+    liveliest: u32,
+}
+
+impl FlowTable {
+    /// An empty table. `secret` is random and known to nobody outside, so that nobody can choose
+    /// addresses that collide.
+    #[must_use]
+    pub fn new(secret: [u64; 2]) -> Self {
+        Self {
+            rows: Vec::new(),
+            free: Vec::new(),
+            by_key: HashMap::with_hasher(Secret(secret)),
+            quietest: NONE,
+            liveliest: NONE,
+        }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_key.is_empty()
+    }
+
+    /// The flow with this key.
+    #[must_use]
+    pub fn find(&self, key: &FlowKey) -> Option<FlowId> {
+        self.by_key.get(key).copied()
+    }
+
+    /// A flow.
+    #[must_use]
+    pub fn get(&self, id: FlowId) -> Option<&Flow> {
+        self.rows.get(id as usize)?.as_ref()
+    }
+
+    /// A flow, to be changed.
+    pub fn get_mut(&mut self, id: FlowId) -> Option<&mut Flow> {
+        self.rows.get_mut(id as usize)?.as_mut()
+    }
+
+    /// All of them, in any order.
+    pub fn ids(&self) -> impl Iterator<Item = FlowId> + '_ {
+        (0_u32..).zip(&self.rows).filter(|(_, row)| row.is_some()).map(|(id, _)| id)
+    }
+
+    /// Takes in a flow whose key no other has.
+    pub fn open(&mut self, beginning: Beginning, now: Moment) -> FlowId {
+        debug_assert!(self.find(&beginning.key).is_none(), "two flows of one key");
+        let key = beginning.key;
+        let flow = Some(Flow::new(beginning, now));
+        let id = match self.free.pop() {
+            Some(id) => id,
+            None => {
+                self.rows.push(None);
+                u32::try_from(self.rows.len() - 1).unwrap_or(NONE)
+            }
+        };
+        if let Some(row) = self.rows.get_mut(id as usize) {
+            *row = flow;
+        }
+        self.by_key.insert(key, id);
+        self.append(id, now);
+        id
+    }
+
+    /// Takes a flow out.
+    pub fn close(&mut self, id: FlowId) -> Option<Flow> {
+        self.get(id)?;
+        self.unlink(id);
+        let flow = self.rows.get_mut(id as usize)?.take()?;
+        self.by_key.remove(&flow.key);
+        self.free.push(id);
+        Some(flow)
+    }
+
+    /// A datagram came. The order is kept to the second, so that a busy flow moves in it once a
+    /// second at most; answers whether it did now.
+    pub fn touch(&mut self, id: FlowId, now: Moment) -> bool {
+        let Some(flow) = self.get_mut(id) else { return false };
+        flow.active = flow.active.max(now);
+        if flow.links.since.0 / 1000 >= now.0 / 1000 {
+            return false;
+        }
+        self.unlink(id);
+        self.append(id, now);
+        true
+    }
+
+    /// The flow that was quiet longest, to the second, and since when.
+    #[must_use]
+    pub fn quietest(&self) -> Option<(FlowId, Moment)> {
+        self.get(self.quietest).map(|flow| (self.quietest, flow.active))
+    }
+
+    fn append(&mut self, id: FlowId, now: Moment) {
+        let before = std::mem::replace(&mut self.liveliest, id);
+        if let Some(flow) = self.get_mut(id) {
+            flow.links = Links { quieter: before, livelier: NONE, since: now };
+        }
+        match self.get_mut(before) {
+            Some(before) => before.links.livelier = id,
+            None => self.quietest = id,
+        }
+    }
+
+    fn unlink(&mut self, id: FlowId) {
+        let Some(Links { quieter, livelier, .. }) = self.get(id).map(|f| f.links) else { return };
+        match self.get_mut(quieter) {
+            Some(flow) => flow.links.livelier = livelier,
+            None => self.quietest = livelier,
+        }
+        match self.get_mut(livelier) {
+            Some(flow) => flow.links.quieter = quieter,
+            None => self.liveliest = quieter,
+        }
+    }
+}
+
+/// The key of the table's hash function.
+#[derive(Clone)]
+struct Secret([u64; 2]);
+
+impl BuildHasher for Secret {
+    type Hasher = SipHasher13;
+
+    fn build_hasher(&self) -> SipHasher13 {
+        SipHasher13::new_with_keys(self.0[0], self.0[1])
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}

@@ -1,0 +1,219 @@
+//! Datagrams of clients: whose flow they are, and on to its server.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+
+use pen_core::config::Spread;
+use pen_core::flow::{DropReason, FlowId, FlowKey};
+use pen_core::limits;
+use pen_core::reasons::ConnectFailure;
+use pen_core::select::{self, Visitor};
+use pen_sys::datagrams::{self, Inbox, Letter, Local, Outbox};
+use pen_sys::sockets;
+use rustix::io::Errno;
+
+use super::super::Worker;
+use super::flows::peer_of;
+use super::post::{self, Parcel, Then};
+use super::{DoorFacts, Scene};
+
+impl Worker {
+    /// Datagrams wait at a door. Answers whether more may wait than were taken.
+    pub(in super::super) fn on_datagrams(&mut self, key: usize) -> bool {
+        let Some(door) = self.doors.get(key).filter(|d| d.armed) else { return false };
+        let (station, socket) = (door.station, std::sync::Arc::clone(&door.door.socket));
+        let Some(service) = self.station_service(station) else { return false };
+        let live = service.live.load();
+        let scene = Scene { station, service: &service, live: &live };
+        self.know_door(key, &socket);
+        let mut inbox = self.udp.requests.take().unwrap_or_else(super::inbox);
+        let mut more = false;
+        for _ in 0..limits::UDP_ROUNDS_PER_TURN {
+            inbox.clear();
+            // Nothing waits, or the system is short of something: it says so again if it matters.
+            let Ok(came) = inbox.receive(&*socket, limits::UDP_BATCH) else {
+                more = false;
+                break;
+            };
+            self.pass_on(scene, key, &inbox);
+            more = came == limits::UDP_BATCH;
+            if !more {
+                break;
+            }
+        }
+        self.udp.requests = Some(inbox);
+        more
+    }
+
+    fn know_door(&mut self, key: usize, socket: &OwnedFd) {
+        self.udp.doors.entry(key).or_insert_with(|| DoorFacts {
+            bound: sockets::local_address(socket).ok(),
+            drops_seen: datagrams::dropped(socket),
+        });
+    }
+
+    fn pass_on(&mut self, scene: Scene<'_>, door: usize, inbox: &Inbox) {
+        // By port, each in the order of arrival.
+        let mut by_port: BTreeMap<u64, Vec<Parcel>> = BTreeMap::new();
+        for place in 0..inbox.filled() {
+            let Some(got) = inbox.get(place) else { continue };
+            let found = match got.from {
+                Some(from) if !self.is_forged(from, got.to) => {
+                    self.flow_for(scene, door, from, got.to)
+                }
+                _ => Err(DropReason::ForgedSource),
+            };
+            let count = got.count();
+            let table = self.udp.table(scene.station);
+            match found.map(|id| (id, table.flows.get_mut(id))) {
+                Ok((id, Some(flow))) => {
+                    let bytes = got.bytes.len() as u64;
+                    flow.ask(count, bytes);
+                    table.counts.to_servers += count;
+                    table.counts.to_servers_bytes += bytes;
+                    let parcel = Parcel { place, to: flow.server, flow: id };
+                    by_port.entry(flow.port).or_default().push(parcel);
+                }
+                Ok((_, None)) => table.counts.drop(DropReason::NoServer, count),
+                Err(why) => {
+                    table.counts.drop(why, count);
+                    self.say_dropped(scene, got.from, why);
+                }
+            }
+        }
+        let mut outbox = std::mem::take(&mut self.udp.outbox);
+        for (port, parcels) in by_port {
+            self.post(scene, port, &parcels, inbox, &mut outbox);
+        }
+        self.udp.outbox = outbox;
+    }
+
+    /// Whether an answer would go to Pen itself, or to nobody or everybody.
+    fn is_forged(&self, from: SocketAddr, to: Option<Local>) -> bool {
+        let ip = from.ip().to_canonical();
+        from.port() == 0
+            || ip.is_unspecified()
+            || ip.is_multicast()
+            || self.udp.doors.values().filter_map(|d| d.bound).any(|own| {
+                own.port() == from.port()
+                    && (own.ip() == from.ip()
+                        || own.ip().is_unspecified()
+                            && (ip.is_loopback() || to.is_some_and(|t| t.ip == from.ip())))
+            })
+    }
+
+    fn flow_for(
+        &mut self,
+        scene: Scene<'_>,
+        door: usize,
+        client: SocketAddr,
+        to: Option<Local>,
+    ) -> Result<FlowId, DropReason> {
+        let Scene { station, service, live } = scene;
+        let server = match live.config.udp_spread {
+            Spread::Flow => None,
+            Spread::Datagram => {
+                let visitor = Visitor::new(peer_of(client), None);
+                select::first(live, &service.cursor, &visitor, self.now)
+            }
+        };
+        let door = u32::try_from(door).unwrap_or(u32::MAX);
+        let local = to.map(|t| (t.ip, t.interface));
+        let key = FlowKey { door, client, local, server };
+        let now = self.now;
+        let flows = &mut self.udp.table(station).flows;
+        let Some(id) = flows.find(&key) else { return self.begin_flow(scene, key) };
+        let once_a_second = flows.touch(id, now);
+        let Some(flow) = self.udp.tables.get(&station).and_then(|t| t.flows.get(id)) else {
+            return Err(DropReason::NoServer);
+        };
+        if !flow.journey.may_stay(live, now) || once_a_second && self.is_stranded(scene, flow) {
+            return self.move_flow(scene, id);
+        }
+        Ok(id)
+    }
+
+    /// Sends what goes through one port.
+    fn post(
+        &mut self,
+        scene: Scene<'_>,
+        port: u64,
+        parcels: &[Parcel],
+        inbox: &Inbox,
+        outbox: &mut Outbox,
+    ) {
+        let Some(socket) = self.udp.ports.socket(port) else {
+            // Its flow was recycled within this batch.
+            let counts = &mut self.udp.table(scene.station).counts;
+            return counts.drop(DropReason::NoPort, parcels.len() as u64);
+        };
+        let mut tries = limits::UDP_SENDS_MAX;
+        let mut unreachable = Vec::new();
+        post::send(outbox, &socket, inbox, parcels, |parcel, count, error| {
+            // The error may be an earlier datagram's, and another server's.
+            let reported = self.take_bounces(port);
+            tries = tries.saturating_sub(1);
+            if (reported || error == Errno::CONNREFUSED || error == Errno::INTR) && tries > 0 {
+                return Then::Again;
+            }
+            match failure_of(error) {
+                Some(failure) => unreachable.push((*parcel, failure)),
+                None => {
+                    let counts = &mut self.udp.table(scene.station).counts;
+                    counts.drop(refusal(error, DropReason::ServerQueueFull), count);
+                }
+            }
+            Then::GoOn
+        });
+        for (parcel, failure) in unreachable {
+            self.redirect(scene, parcel, failure, inbox, outbox);
+        }
+    }
+
+    /// There is no way to a server: the datagram goes to the next one, as long as there are any.
+    fn redirect(
+        &mut self,
+        scene: Scene<'_>,
+        parcel: Parcel,
+        failure: ConnectFailure,
+        inbox: &Inbox,
+        outbox: &mut Outbox,
+    ) {
+        let Some(got) = inbox.get(parcel.place) else { return };
+        for _ in 0..limits::UDP_SENDS_MAX {
+            if !self.server_failed(scene, parcel.flow, failure) {
+                break;
+            }
+            let flow = self.udp.tables.get(&scene.station).and_then(|t| t.flows.get(parcel.flow));
+            let Some((port, to)) = flow.map(|f| (f.port, f.server)) else { break };
+            let Some(socket) = self.udp.ports.socket(port) else { break };
+            let letter = Letter { to, from: None, pieces: &[got.bytes], joined: got.joined };
+            if outbox.send(&*socket, &[letter]).is_ok() {
+                return;
+            }
+        }
+        let counts = &mut self.udp.table(scene.station).counts;
+        counts.drop(DropReason::ServerUnreachable, got.count());
+    }
+}
+
+/// Whether an error says that the server cannot be reached.
+pub(super) fn failure_of(error: Errno) -> Option<ConnectFailure> {
+    match error {
+        Errno::CONNREFUSED => Some(ConnectFailure::Refused),
+        Errno::HOSTUNREACH | Errno::NETUNREACH | Errno::HOSTDOWN | Errno::NETDOWN => {
+            Some(ConnectFailure::Unreachable)
+        }
+        _ => None,
+    }
+}
+
+/// Why a datagram that the system refused is dropped.
+pub(super) fn refusal(error: Errno, full: DropReason) -> DropReason {
+    match error {
+        Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM => full,
+        Errno::MSGSIZE => DropReason::TooLarge,
+        _ => DropReason::SendRefused,
+    }
+}

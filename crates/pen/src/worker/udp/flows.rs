@@ -1,0 +1,334 @@
+//! How flows begin, change servers and end.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::Ordering;
+
+use pen_core::addr::{ClientAddr, Peer, Place};
+use pen_core::flow::{Beginning, DropReason, Flow, FlowEnd, FlowId, FlowKey};
+use pen_core::journey::{Journey, Step};
+use pen_core::limits;
+use pen_core::reasons::{CloseReason, ConnectFailure};
+use pen_core::select::{self, Visitor};
+use pen_core::servers::{Server, ServerRef};
+use pen_sys::{datagrams, sockets};
+
+use super::super::Worker;
+use super::Scene;
+
+/// A server with a port towards it.
+struct Berth {
+    server: ServerRef,
+    at: SocketAddr,
+    port: u64,
+}
+
+impl Worker {
+    /// Begins the flow of `key`.
+    pub(super) fn begin_flow(
+        &mut self,
+        scene: Scene<'_>,
+        key: FlowKey,
+    ) -> Result<FlowId, DropReason> {
+        let Scene { station, service, live } = scene;
+        let mut visitor = Visitor::new(peer_of(key.client), None);
+        let denied = !live.admits(live.config.client_acl, &visitor);
+        if denied && live.abuse.is_none() {
+            return Err(DropReason::ClientDenied);
+        }
+        let visit = {
+            let mut tables = service.tables();
+            tables.clients.visit(visitor.peer.addr, self.now, live.config.tracking_s)
+        };
+        visitor.remembered = visit.remembered;
+        let (mut journey, step) = self.first_step(scene, &visitor, key.server, denied);
+        if let Step::Close(reason) = step {
+            journey.end(0, 0);
+            return Err(drop_reason(reason));
+        }
+        let took_place = self.make_room(scene);
+        let berth = match self.reach(scene, &mut journey, &visitor, step, None) {
+            Ok(berth) => berth,
+            Err(why) => {
+                journey.end(0, 0);
+                self.give_room_back(scene, took_place);
+                return Err(why);
+            }
+        };
+        let number = {
+            let mut tables = service.tables();
+            if let ServerRef::Regular(n) = berth.server
+                && !live.config.mode.forgetful
+            {
+                tables.clients.remember(visit.id, n);
+            }
+            // There is room, so there is a number.
+            tables.slots.take().unwrap_or_default()
+        };
+        let Berth { server, at, port } = berth;
+        let client = visit.id;
+        let beginning =
+            Beginning { key, number, took_place, client, visitor, journey, server: at, port };
+        let now = self.now;
+        let table = self.udp.table(station);
+        table.counts.opened += 1;
+        let id = table.flows.open(beginning, now);
+        self.udp.ports.take(port, at, (station, id));
+        service.last_server.store(server.number(), Ordering::Relaxed);
+        self.due_by(now.plus_s(live.config.udp_timeout_s));
+        self.say_flow_begun(scene, id);
+        Ok(id)
+    }
+
+    fn first_step(
+        &self,
+        scene: Scene<'_>,
+        visitor: &Visitor,
+        chosen: Option<u32>,
+        denied: bool,
+    ) -> (Journey, Step) {
+        let Scene { service, live, .. } = scene;
+        let note = |server, refusal| self.say_passed_over(service, visitor.peer, server, refusal);
+        if denied {
+            return Journey::denied(live, visitor, self.now, note);
+        }
+        match chosen {
+            Some(_) => Journey::start_with(live, chosen, visitor, self.now, note),
+            None => Journey::start(live, &service.cursor, visitor, self.now, note),
+        }
+    }
+
+    /// Takes steps until there is a server with a port towards it. `mover` is the flow it is for, if
+    /// it is there already.
+    fn reach(
+        &mut self,
+        scene: Scene<'_>,
+        journey: &mut Journey,
+        visitor: &Visitor,
+        mut step: Step,
+        mover: Option<FlowId>,
+    ) -> Result<Berth, DropReason> {
+        let live = scene.live;
+        loop {
+            let server = match step {
+                Step::Connect(server) => server,
+                Step::Close(reason) => return Err(drop_reason(reason)),
+            };
+            let failure = match live.server(server).and_then(Server::place) {
+                Some(Place::Tcp(at)) => match self.port_for(scene, at, mover) {
+                    Some(port) => {
+                        journey.connected();
+                        return Ok(Berth { server, at, port });
+                    }
+                    None => ConnectFailure::LocalResources,
+                },
+                // A Unix socket is refused long before; an unset server is never chosen.
+                _ => ConnectFailure::Unreachable,
+            };
+            step = journey.failed(live, visitor, failure, self.now, |_, _| ());
+        }
+    }
+
+    /// A port for one more flow at the server, if need be in exchange for flows that were quiet
+    /// longest, but not for `mover`.
+    fn port_for(
+        &mut self,
+        scene: Scene<'_>,
+        server: SocketAddr,
+        mover: Option<FlowId>,
+    ) -> Option<u64> {
+        let any = datagrams::any(server.ip());
+        let source = scene.live.config.source.filter(|s| s.is_ipv4() == server.is_ipv4());
+        for _ in 0..limits::UDP_PORT_TRIES {
+            let from = source.unwrap_or(any);
+            if let Some(port) = self.udp.ports.free_for(from, server) {
+                return Some(port);
+            }
+            let error = match self.open_port(scene, source, any) {
+                Ok(port) => return Some(port),
+                Err(error) => error,
+            };
+            self.say_no_port(scene.service, &error);
+            let (victim, _) = self.udp.table(scene.station).flows.quietest()?;
+            if Some(victim) == mover {
+                return None;
+            }
+            self.end_flow(scene, victim, FlowEnd::Recycled);
+        }
+        None
+    }
+
+    /// A source address that this machine does not have (any more) is left out, as with TCP.
+    fn open_port(
+        &mut self,
+        scene: Scene<'_>,
+        source: Option<IpAddr>,
+        any: IpAddr,
+    ) -> io::Result<u64> {
+        let from = source.unwrap_or(any);
+        match (self.udp.ports.open(from, &self.pool, &self.epoll), source) {
+            (Err(error), Some(ip))
+                if error.kind() == io::ErrorKind::AddrNotAvailable && !sockets::is_ours(ip) =>
+            {
+                self.say_foreign_source(scene.service, ip);
+                self.udp.ports.open(any, &self.pool, &self.epoll)
+            }
+            (opened, _) => opened,
+        }
+    }
+
+    /// Takes a place for a flow; the flow that was quiet longest makes room if there is none.
+    /// Answers whether the place is one of those that all workers share.
+    fn make_room(&mut self, scene: Scene<'_>) -> bool {
+        loop {
+            let table = self.udp.table(scene.station);
+            if !table.private_taken {
+                table.private_taken = true;
+                return false;
+            }
+            if scene.service.room.take() {
+                return true;
+            }
+            // With its last flow gone the worker's own place is free.
+            let Some((victim, _)) = table.flows.quietest() else {
+                table.private_taken = false;
+                continue;
+            };
+            self.end_flow(scene, victim, FlowEnd::Recycled);
+        }
+    }
+
+    fn give_room_back(&mut self, scene: Scene<'_>, took_place: bool) {
+        if took_place {
+            scene.service.room.release();
+        } else {
+            self.udp.table(scene.station).private_taken = false;
+        }
+    }
+
+    /// The flow's server is out or gone, or a better one is back: the flow goes to another.
+    pub(super) fn move_flow(&mut self, scene: Scene<'_>, id: FlowId) -> Result<FlowId, DropReason> {
+        let Some(flow) = self.udp.table(scene.station).flows.get(id) else {
+            return Err(DropReason::NoServer);
+        };
+        let denied = flow.journey.server() == Some(ServerRef::Abuse);
+        let visitor = Visitor::new(flow.visitor.peer, None);
+        let (mut journey, step) = self.first_step(scene, &visitor, None, denied);
+        match self.reach(scene, &mut journey, &visitor, step, Some(id)) {
+            Ok(berth) => {
+                self.settle_flow(scene, id);
+                if let Some(flow) = self.udp.table(scene.station).flows.get_mut(id) {
+                    std::mem::replace(&mut flow.journey, journey).end(0, 0);
+                }
+                self.arrive(scene, id, berth);
+                Ok(id)
+            }
+            Err(why) => {
+                journey.end(0, 0);
+                let no_port = why == DropReason::NoPort;
+                let end = if no_port { FlowEnd::NoPort } else { FlowEnd::NoServer };
+                self.end_flow(scene, id, end);
+                Err(why)
+            }
+        }
+    }
+
+    /// The flow's server reported that it does not take datagrams. Answers whether the flow is at
+    /// another one now.
+    pub(super) fn server_failed(
+        &mut self,
+        scene: Scene<'_>,
+        id: FlowId,
+        failure: ConnectFailure,
+    ) -> bool {
+        let (now, live) = (self.now, scene.live);
+        self.settle_flow(scene, id);
+        let Some(flow) = self.udp.table(scene.station).flows.get_mut(id) else { return false };
+        let (from, peer) = (flow.journey.server(), flow.visitor.peer);
+        let to = flow.journey.lost(live, &flow.visitor, failure, now, |_, _| ());
+        self.say_server_failed(scene, (from, peer), failure, to.is_some());
+        let Some(server) = to else { return false };
+        let place = live.server(server).and_then(Server::place);
+        let Some(Place::Tcp(at)) = place else {
+            self.end_flow(scene, id, FlowEnd::NoServer);
+            return false;
+        };
+        let Some(port) = self.port_for(scene, at, Some(id)) else {
+            self.end_flow(scene, id, FlowEnd::NoPort);
+            return false;
+        };
+        if let Some(flow) = self.udp.table(scene.station).flows.get_mut(id) {
+            flow.journey.connected();
+        }
+        self.arrive(scene, id, Berth { server, at, port });
+        true
+    }
+
+    /// The flow uses another server and another port from here on.
+    fn arrive(&mut self, scene: Scene<'_>, id: FlowId, berth: Berth) {
+        let Berth { server, at, port } = berth;
+        let table = self.udp.table(scene.station);
+        let Some(flow) = table.flows.get_mut(id) else { return };
+        let old = (flow.port, flow.server);
+        flow.go_to(at, port);
+        let client = flow.client;
+        table.counts.moved += 1;
+        self.udp.ports.take(port, at, (scene.station, id));
+        self.release_port(scene.station, old, false);
+        scene.service.last_server.store(server.number(), Ordering::Relaxed);
+        if let ServerRef::Regular(n) = server
+            && !scene.live.config.mode.forgetful
+        {
+            scene.service.tables().clients.remember(client, n);
+        }
+        self.say_flow_moved(scene, id, server);
+    }
+
+    fn release_port(&mut self, station: u32, (port, server): (u64, SocketAddr), clean: bool) {
+        let dropped = self.udp.ports.release(port, server, clean, &self.pool);
+        let counts = &mut self.udp.table(station).counts;
+        counts.drop(DropReason::ReceiveQueueFull, u64::from(dropped));
+    }
+
+    /// Ends a flow: everything it held is given back.
+    pub(super) fn end_flow(&mut self, scene: Scene<'_>, id: FlowId, why: FlowEnd) {
+        self.settle_flow(scene, id);
+        self.say_flow_ended(scene, id, why);
+        let table = self.udp.table(scene.station);
+        let Some(mut flow) = table.flows.close(id) else { return };
+        table.counts.end(why);
+        flow.journey.end(0, 0);
+        self.release_port(scene.station, (flow.port, flow.server), flow.leaves_port_clean(why));
+        scene.service.tables().slots.release(flow.number);
+        self.give_room_back(scene, flow.took_place);
+    }
+
+    /// Adds to the tables what the flow moved since the last time.
+    pub(super) fn settle_flow(&mut self, scene: Scene<'_>, id: FlowId) {
+        let Some(flow) = self.udp.table(scene.station).flows.get_mut(id) else { return };
+        let moved = flow.settle();
+        flow.journey.count_bytes(moved.to_server, moved.to_client);
+        let client = flow.client;
+        scene.service.tables().clients.count_bytes(client, moved.to_client, moved.to_server);
+    }
+
+    /// Whether a flow is at the emergency server although another one can be used again.
+    pub(super) fn is_stranded(&self, scene: Scene<'_>, flow: &Flow) -> bool {
+        let live = scene.live;
+        flow.journey.server() == Some(ServerRef::Emergency)
+            && (0..live.servers.len()).any(|n| select::available(live, n, self.now))
+    }
+}
+
+pub(super) fn peer_of(client: SocketAddr) -> Peer {
+    Peer { addr: ClientAddr::from_ip(client.ip()), port: client.port() }
+}
+
+fn drop_reason(reason: CloseReason) -> DropReason {
+    match reason {
+        CloseReason::ClientDenied => DropReason::ClientDenied,
+        CloseReason::Stubborn => DropReason::Stubborn,
+        CloseReason::OutOfResources => DropReason::NoPort,
+        _ => DropReason::NoServer,
+    }
+}

@@ -1,0 +1,148 @@
+//! What the control thread asks of flows, and their timers.
+
+use std::os::fd::AsRawFd;
+
+use pen_core::flow::{DropReason, FlowEnd, FlowId};
+use pen_core::report::ConnectionRow;
+use pen_core::servers::ServerRef;
+use pen_sys::datagrams;
+
+use super::super::Worker;
+use super::Scene;
+
+impl Worker {
+    /// Ends flows that were quiet for too long.
+    pub(in super::super) fn look_at_flows(&mut self, station: u32) {
+        self.with_scene(station, |worker, scene| {
+            let timeout_s = scene.live.config.udp_timeout_s;
+            while let Some((id, since)) = worker.udp.table(station).flows.quietest() {
+                let due = since.plus_s(timeout_s);
+                if worker.now < due {
+                    return worker.due_by(due);
+                }
+                worker.end_flow(scene, id, FlowEnd::IdleTimeout);
+            }
+        });
+    }
+
+    /// Settings changed: flows at servers that are out or gone go to others now.
+    pub(in super::super) fn refresh_flows(&mut self, station: u32) {
+        self.with_scene(station, |worker, scene| {
+            for id in worker.flow_ids(station, |_| true) {
+                let flows = &worker.udp.table(station).flows;
+                let Some(flow) = flows.get(id) else { continue };
+                if !flow.journey.may_stay(scene.live, worker.now) {
+                    // Where it cannot go on it ends, and says so itself.
+                    let _ = worker.move_flow(scene, id);
+                }
+            }
+        });
+    }
+
+    /// A listening socket goes: nothing can be answered from it any more.
+    pub(in super::super) fn close_flows_of(&mut self, station: u32, door: usize) {
+        self.send_replies();
+        self.with_scene(station, |worker, scene| {
+            worker.count_kernel_drops(scene);
+            for id in worker.flow_ids(station, |f| f.key.door as usize == door) {
+                worker.end_flow(scene, id, FlowEnd::ListenerClosed);
+            }
+        });
+        self.udp.doors.remove(&door);
+    }
+
+    /// The service goes.
+    pub(in super::super) fn forget_flows(&mut self, station: u32) {
+        self.with_scene(station, |worker, scene| {
+            for id in worker.flow_ids(station, |_| true) {
+                worker.end_flow(scene, id, FlowEnd::Shutdown);
+            }
+            let counts = &mut worker.udp.table(station).counts;
+            scene.service.datagrams.take_in(counts);
+        });
+        self.udp.tables.remove(&station);
+    }
+
+    /// Ends a flow by its number. Answers whether there was one.
+    pub(in super::super) fn close_flow(&mut self, station: u32, number: u32) -> bool {
+        let mut found = false;
+        self.with_scene(station, |worker, scene| {
+            for id in worker.flow_ids(station, |f| f.number == number) {
+                found = true;
+                worker.end_flow(scene, id, FlowEnd::OperatorClosed);
+            }
+        });
+        found
+    }
+
+    /// Adds up what flows moved, and appends their rows if wanted.
+    pub(in super::super) fn report_flows(
+        &mut self,
+        station: u32,
+        mut rows: Option<&mut Vec<ConnectionRow>>,
+    ) {
+        self.with_scene(station, |worker, scene| {
+            worker.count_kernel_drops(scene);
+            for id in worker.flow_ids(station, |_| true) {
+                worker.settle_flow(scene, id);
+                if let (Some(rows), Some(row)) = (rows.as_mut(), worker.flow_row(station, id)) {
+                    rows.push(row);
+                }
+            }
+            let counts = &mut worker.udp.table(station).counts;
+            scene.service.datagrams.take_in(counts);
+        });
+    }
+
+    fn flow_row(&self, station: u32, id: FlowId) -> Option<ConnectionRow> {
+        let flow = self.udp.tables.get(&station)?.flows.get(id)?;
+        let down = self.doors.get(flow.key.door as usize);
+        let up = self.udp.ports.socket(flow.port);
+        Some(ConnectionRow {
+            slot: flow.number,
+            state: 2,
+            downfd: down.map_or(-1, |d| d.door.socket.as_raw_fd()),
+            upfd: up.map_or(-1, |s| s.as_raw_fd()),
+            pending_down: 0,
+            pending_up: 0,
+            client: i64::from(flow.client.slot),
+            server: ServerRef::number_or_none(flow.journey.server()),
+            age_s: self.now.since_s(flow.opened),
+            idle_s: self.now.since_s(flow.active),
+        })
+    }
+
+    fn count_kernel_drops(&mut self, scene: Scene<'_>) {
+        let doors = self.stations.get(scene.station as usize).map(|s| s.doors.clone());
+        for key in doors.unwrap_or_default() {
+            let (Some(facts), Some(door)) = (self.udp.doors.get_mut(&key), self.doors.get(key))
+            else {
+                continue;
+            };
+            let now = datagrams::dropped(&*door.door.socket);
+            let new = now.wrapping_sub(std::mem::replace(&mut facts.drops_seen, now));
+            let counts = &mut self.udp.table(scene.station).counts;
+            counts.drop(DropReason::ReceiveQueueFull, u64::from(new));
+        }
+    }
+
+    fn flow_ids(
+        &self,
+        station: u32,
+        wanted: impl Fn(&pen_core::flow::Flow) -> bool,
+    ) -> Vec<FlowId> {
+        let Some(table) = self.udp.tables.get(&station) else { return Vec::new() };
+        let flows = &table.flows;
+        flows.ids().filter(|id| flows.get(*id).is_some_and(&wanted)).collect()
+    }
+
+    /// Nothing happens for a station without datagrams.
+    fn with_scene(&mut self, station: u32, act: impl FnOnce(&mut Self, Scene<'_>)) {
+        if !self.udp.tables.contains_key(&station) {
+            return;
+        }
+        let Some(service) = self.station_service(station) else { return };
+        let live = service.live.load();
+        act(self, Scene { station, service: &service, live: &live });
+    }
+}
