@@ -60,6 +60,8 @@ pub(super) fn fault_of(error: &Error) -> Trouble {
             P::SupportedVersionsExtensionRequired
             | P::ServerDoesNotSupportTls12Or13
             | P::ServerTlsVersionIsDisabledByOurConfig
+            // What is older than TLS 1.2 does not know it.
+            | P::SignatureAlgorithmsExtensionRequired
             | P::Tls12NotOffered
             | P::Tls12NotOfferedOrEnabled,
         ) => TlsFault::NoCommonVersion,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use pen_test::{Farm, Pen};
+use pen_test::{Farm, Pen, until};
 
 use super::talk::Talk;
 use super::{NAME, Office};
@@ -39,8 +39,11 @@ fn versions_and_keys() {
         }
         for old in ["-tls1", "-tls1_1"] {
             let args = [old, "-cipher", "DEFAULT:@SECLEVEL=0"];
-            is_refused(Talk::start(&openssl, &office, &pen, &args), "alert protocol version");
+            is_refused(Talk::start(&openssl, &office, &pen, &args), " alert ");
         }
+        until("the reason in the log", || {
+            (pen.stderr().matches("no_common_version (").count() == 2).then_some(())
+        });
     }
 }
 
