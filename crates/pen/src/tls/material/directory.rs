@@ -46,8 +46,9 @@ pub(super) fn load(
     let mut all = Named::new();
     for name in names_in(path, told)? {
         let source = source(path, &name);
-        let before = old.get(&name).filter(|e| e.pair.source == source);
-        let kept = before.filter(|e| effort == Effort::Changed && e.pair.is_current());
+        let before = old.get(&name);
+        let same = |e: &&Entry| e.pair.source == source && e.pair.is_current();
+        let kept = before.filter(|_| effort == Effort::Changed).filter(same);
         let entry = match kept {
             Some(entry) => entry.clone(),
             None => match (Pair::load(&source, authorities), before) {

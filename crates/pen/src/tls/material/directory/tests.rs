@@ -73,6 +73,22 @@ fn a_second_look_reads_only_what_changed() {
     );
 }
 
+/// A key or chain beside it that is not right makes no difference to what is in use.
+#[test]
+fn companions_that_come_broken_take_nothing_away() {
+    for (companion, text) in [("a.org.key", "broken"), ("a.org.ca", "broken"), ("a.org.key", "")] {
+        let scratch = Scratch::new();
+        let root = Authority::new("root");
+        file(&scratch, "a.org.crt", root.leaf(&["a.org"]).both());
+        let (first, _) = read(&scratch, &Named::new());
+        file(&scratch, companion, text);
+        let (second, told) = read(&scratch, &first);
+        assert!(Arc::ptr_eq(&second["a.org"].pair, &first["a.org"].pair), "{companion}");
+        let [warning] = &told.warnings[..] else { panic!("{told:?}") };
+        assert!(warning.contains(companion) && warning.contains("stays"), "{warning}");
+    }
+}
+
 #[test]
 fn a_directory_that_is_none_is_an_error() {
     let scratch = Scratch::new();
