@@ -221,6 +221,9 @@ pub fn read_bounded(path: &Path, max: u64) -> io::Result<(Vec<u8>, Metadata)> {
     let file =
         OpenOptions::new().read(true).custom_flags(NOT_WAITING.bits().cast_signed()).open(path)?;
     let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return other("it is a directory, not a file".to_owned());
+    }
     if !metadata.is_file() {
         return other("it is no regular file".to_owned());
     }

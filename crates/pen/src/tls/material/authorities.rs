@@ -11,9 +11,12 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
+use x509_cert::der::asn1::AnyRef;
+use x509_cert::der::{Decode, Header, SliceReader, Tag, Tagged};
+use x509_cert::time::Time;
 
 use super::certificate::Certificate;
-use super::sections::Sections;
+use super::sections::{Sections, unread};
 use crate::files::{self, Stamp};
 
 #[cfg(test)]
@@ -85,11 +88,7 @@ impl Authorities {
         let wanted = Wanted::of(tls);
         let mut all = Self { stamps: wanted.stamps()?, ..Self::default() };
         if let Some(path) = &wanted.file {
-            let found = read(path)?;
-            if found.is_empty() {
-                return Err(format!("{}: there is no certificate in it", path.display()));
-            }
-            all.add(found, true);
+            all.add(read(path)?, true);
         }
         if let Some(directory) = &wanted.directory {
             all.read_directory(directory)?;
@@ -150,6 +149,17 @@ impl Authorities {
         builder.build().map_err(|e| format!("revocation list: {e}"))
     }
 
+    /// The first second at which a revocation list does not hold any more: whoever it would have to
+    /// speak of is refused from then on.
+    pub(super) fn crls_until_s(&self) -> Option<i64> {
+        self.crls.iter().filter_map(|list| next_update_s(list)).min()
+    }
+
+    /// The file of the revocation lists.
+    pub(super) fn crl_file(&self) -> Option<&Path> {
+        self.wanted.crl.as_deref()
+    }
+
     /// Takes in what is not there yet.
     fn add(&mut self, found: Vec<CertificateDer<'static>>, completes_chains: bool) {
         for der in found {
@@ -166,10 +176,17 @@ impl Authorities {
     fn read_directory(&mut self, directory: &Path) -> Result<(), String> {
         let mut certificates = 0;
         for path in files_of(directory)? {
-            // Other files may lie there, and links whose file is gone.
-            if let Ok(found) = read(&path) {
-                certificates += found.len();
-                self.add(found, true);
+            match read(&path) {
+                Ok(found) => {
+                    certificates += found.len();
+                    self.add(found, true);
+                }
+                // Its clients are refused without it.
+                Err(why) if is_called_a_certificate(&path) => {
+                    self.cautions.push(format!("{why}; it is left out"));
+                }
+                // Other files may lie there.
+                Err(_) => {}
             }
             if self.roots.len() > limits::TLS_CA_MAX {
                 return Err(format!(
@@ -208,12 +225,23 @@ fn system_store() -> Option<PathBuf> {
 }
 
 fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let found = Sections::read(path, limits::TLS_CA_FILE_MAX)?.certificates;
+    let file = Sections::read(path, limits::TLS_CA_FILE_MAX)?;
+    if file.certificates.is_empty() {
+        return Err(format!("{}: there is no certificate in it{}", path.display(), file.only()));
+    }
+    let found = file.certificates;
     if found.len() > limits::TLS_CA_MAX {
         let max = limits::TLS_CA_MAX;
         return Err(format!("{}: more than {max} certificates", path.display()));
     }
     Ok(found)
+}
+
+/// `ca.pem`, `ca.crt`, `ca.cer`, and the links of openssl: `5ed36f99.0`.
+fn is_called_a_certificate(path: &Path) -> bool {
+    let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+    matches!(ending, "pem" | "crt" | "cer")
+        || !ending.is_empty() && ending.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// The files of a directory, in the order of their names.
@@ -236,14 +264,31 @@ fn files_of(directory: &Path) -> Result<Vec<PathBuf>, String> {
 
 /// The lists of a file, which may be DER.
 fn revocation_lists(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
-    let (bytes, _) = files::read_bounded(path, limits::TLS_CRL_MAX)
-        .map_err(|e| format!("{}: {e}", path.display()))?;
+    let (bytes, _) =
+        files::read_bounded(path, limits::TLS_CRL_MAX).map_err(|e| unread(path, &e))?;
     if matches!(bytes.as_slice(), [0x30, 0x81..=0x84, ..]) {
         return Ok(vec![bytes.into()]);
     }
-    let lists = Sections::read(path, limits::TLS_CRL_MAX)?.crls;
-    match lists.is_empty() {
-        true => Err(format!("{}: there is no revocation list in it", path.display())),
-        false => Ok(lists),
+    let file = Sections::read(path, limits::TLS_CRL_MAX)?;
+    match file.crls.is_empty() {
+        true => {
+            Err(format!("{}: there is no revocation list in it{}", path.display(), file.only()))
+        }
+        false => Ok(file.crls),
     }
+}
+
+/// When there must be a new list. Only its head is read: it can have millions of entries.
+fn next_update_s(list: &CertificateRevocationListDer<'_>) -> Option<i64> {
+    let mut reader = SliceReader::new(list).ok()?;
+    let _list = Header::decode(&mut reader).ok()?;
+    let _content = Header::decode(&mut reader).ok()?;
+    let first = AnyRef::decode(&mut reader).ok()?;
+    if first.tag() == Tag::Integer {
+        let _algorithm = AnyRef::decode(&mut reader).ok()?;
+    }
+    let _issuer = AnyRef::decode(&mut reader).ok()?;
+    let _this_update = Time::decode(&mut reader).ok()?;
+    let next = Time::decode(&mut reader).ok()?;
+    i64::try_from(next.to_unix_duration().as_secs()).ok()
 }

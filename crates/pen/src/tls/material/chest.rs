@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pen_core::config::Tls;
+use pen_core::config::{ClientCertificates, Tls};
 
 use super::Told;
 use super::authorities::Authorities;
@@ -22,6 +22,8 @@ pub(super) struct Chest {
     default: Entry,
     named: Named,
     resumption: Resumption,
+    /// It was said that a revocation list does not hold any more.
+    outdated_said: bool,
     pub(super) terminator: Arc<Terminator>,
 }
 
@@ -77,6 +79,7 @@ impl Chest {
             default,
             named,
             resumption,
+            outdated_said: false,
         };
         chest.look(now_s, told);
         Ok(chest)
@@ -93,6 +96,7 @@ impl Chest {
                         told.warnings.extend(loaded.cautions.iter().cloned());
                     }
                     next.authorities = Arc::new(loaded);
+                    next.outdated_said = false;
                 }
                 Err(why) => told.warnings.push(format!("{why}; the authorities there were stay")),
             }
@@ -144,6 +148,7 @@ impl Chest {
             changed |= differs;
             told.warnings.extend(said);
         }
+        self.look_at_lists(now_s, told);
         if changed {
             match self.build(&self.resumption, now_s) {
                 Ok(terminator) => self.terminator = terminator,
@@ -151,6 +156,20 @@ impl Chest {
             }
         }
         changed
+    }
+
+    /// An outdated revocation list locks out every client with a certificate: it is said, once.
+    fn look_at_lists(&mut self, now_s: i64, told: &mut Told) {
+        let asks = self.tls.clients != ClientCertificates::Off;
+        let outdated = self.authorities.crls_until_s().is_some_and(|until| until <= now_s);
+        if !(asks && outdated) || std::mem::replace(&mut self.outdated_said, true) {
+            return;
+        }
+        let file = self.authorities.crl_file().unwrap_or(Path::new("")).display();
+        told.warnings.push(format!(
+            "{file}: the time of a revocation list is over (nextUpdate): clients that it would speak \
+             of are REFUSED; put a new one there and run 'ssl_reload'"
+        ));
     }
 
     fn build(&self, resumption: &Resumption, now_s: i64) -> Result<Arc<Terminator>, String> {

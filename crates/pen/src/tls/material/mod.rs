@@ -15,6 +15,7 @@ mod entry;
 mod names;
 mod ocsp;
 mod pair;
+mod pem;
 mod sections;
 mod server;
 
@@ -26,7 +27,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pen_core::config::Config;
+use pen_core::config::{ClientCertificates, Config};
 use pen_core::limits;
 use pen_core::report::CertificateRow;
 
@@ -79,6 +80,12 @@ impl Vault {
                     ));
                 }
                 continue;
+            }
+            if service.tls.crl.is_some() && service.tls.clients == ClientCertificates::Off {
+                told.warnings.push(format!(
+                    "service {name}: ssl_crl without ssl_client_certificate (-R): clients are not \
+                     asked for certificates"
+                ));
             }
             let chest = match old.filter(|chest| chest.tls == service.tls) {
                 Some(chest) => Arc::clone(chest),

@@ -117,7 +117,7 @@ impl Pair {
 pub(super) fn certificates(file: &Sections) -> Result<Vec<Certificate>, String> {
     let path = file.path.display();
     if file.certificates.is_empty() {
-        return Err(format!("{path}: there is no certificate in it"));
+        return Err(format!("{path}: there is no certificate in it{}", file.only()));
     }
     if file.certificates.len() > limits::TLS_CHAIN_MAX {
         return Err(format!("{path}: more than {} certificates", limits::TLS_CHAIN_MAX));
@@ -136,10 +136,11 @@ fn signing_keys(file: &Sections, own: bool) -> Result<Vec<Arc<dyn SigningKey>>, 
                 "{path}: the key is protected by a passphrase, for which Pen cannot ask: take it \
                  away with 'openssl pkey -in {path} -out NEWFILE' and protect the file instead"
             ),
-            (false, true) => format!("{path}: there is no private key in it"),
+            (false, true) => format!("{path}: there is no private key in it{}", file.only()),
             (false, false) => format!(
-                "{path}: there is no private key in it: put it into the same file, or name its file \
-                 (-K FILE, ssl_certificate {path} KEYFILE)"
+                "{path}: there is no private key in it{}: put it into the same file, or name its \
+                 file (-K FILE, ssl_certificate {path} KEYFILE)",
+                file.only()
             ),
         });
     }

@@ -211,6 +211,40 @@ fn ocsp_responses_come_and_go() {
     assert!(given(&vault.looked_at(now + 52).0.unwrap()));
 }
 
+#[test]
+fn a_revocation_list_that_is_over_is_said_once() {
+    let mut stage = Stage::new();
+    let list = |year| {
+        let params = rcgen::CertificateRevocationListParams {
+            this_update: rcgen::date_time_ymd(2020, 1, 1),
+            next_update: rcgen::date_time_ymd(year, 1, 1),
+            crl_number: rcgen::SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: Vec::new(),
+            key_identifier_method: rcgen::KeyIdMethod::Sha256,
+        };
+        params.signed_by(&stage.authority.issuer).unwrap().pem().unwrap()
+    };
+    let (old, new) = (list(2021), list(2999));
+    let ca = file(&stage.scratch, "ca", stage.authority.pem()).display().to_string();
+    stage.tls().crl = Some(file(&stage.scratch, "crl", &old).display().to_string());
+    stage.tls().ca_file = Some(ca);
+    let (_, told) = stage.load(&Vault::default());
+    assert!(told.warnings[0].contains("ssl_crl without ssl_client_certificate"), "{told:?}");
+
+    stage.tls().clients = ClientCertificates::Required;
+    let (vault, told) = stage.load(&Vault::default());
+    let said = |told: &Told| told.warnings.iter().any(|w| w.contains("crl: the time of a"));
+    assert!(said(&told), "{told:?}");
+    assert_eq!(vault.looked_at(now_s()).1, Told::default());
+    stage.replace("crl", new);
+    let (vault, told) = stage.renew(&vault);
+    assert!(told.warnings.is_empty(), "{told:?}");
+    // A year of 2999 ends, too.
+    let (vault, told) = vault.looked_at(32_472_144_000);
+    assert!(vault.is_some() && said(&told), "{told:?}");
+}
+
 /// What a handshake would staple.
 fn shown_ocsp(vault: &Vault) -> Option<Vec<u8>> {
     let chest = vault.chests.get("default").unwrap();

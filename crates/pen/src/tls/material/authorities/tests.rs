@@ -38,6 +38,11 @@ fn files_and_directories() {
     assert_eq!(directory.roots.len(), 2);
     assert!(directory.is_for(&only_directory) && !directory.is_for(&tls));
     assert!(directory.is_current());
+    assert_eq!(directory.cautions, [""; 0]);
+    in_it("c.pem", a.pem().replace("END", "EMD"));
+    let cautions = Authorities::load(&only_directory).unwrap().cautions;
+    assert!(cautions[0].contains("c.pem: ") && cautions[0].contains("left out"), "{cautions:?}");
+    fs::remove_file(certificates.join("c.pem")).unwrap();
     // Links by hash as openssl makes them bring nothing twice.
     if openssl(scratch.dir(), "rehash certs") {
         assert!(!directory.is_current());

@@ -40,3 +40,25 @@ fn a_start_says_the_nearest_step_only_and_a_new_certificate_starts_anew() {
     assert_eq!(calendar.due(&[row("d", 90 * DAY_S)]), [""; 0]);
     assert_eq!(calendar.due(&[row("a", 5 * DAY_S)]).len(), 1);
 }
+
+#[test]
+fn what_is_not_valid_yet_is_said_once_and_the_end_nevertheless() {
+    let mut calendar = Calendar::default();
+    let early = |now| CertificateRow {
+        not_before: WallSeconds(7_200),
+        now: WallSeconds(now),
+        ..row("a", 40 * DAY_S)
+    };
+    let said = calendar.due(&[early(0)]);
+    assert!(said[0].contains("NOT YET VALID, clients refuse it for 120 minutes"), "{said:?}");
+    assert_eq!(calendar.due(&[early(60)]), [""; 0]);
+    assert!(calendar.due(&[early(11 * DAY_S)])[0].contains("expires in 29 days"));
+}
+
+/// Who replaces one of them must hear of the other.
+#[test]
+fn a_certificate_in_two_files_is_said_of_both() {
+    let other = CertificateRow { file: "/y.pem".to_owned(), ..row("a", DAY_S) };
+    let mut calendar = Calendar::default();
+    assert_eq!(calendar.due(&[row("a", DAY_S), other]).len(), 2);
+}

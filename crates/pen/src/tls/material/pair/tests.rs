@@ -35,6 +35,38 @@ fn one_file_or_two() {
     }
 }
 
+/// As editors and other systems write files.
+#[test]
+fn ends_of_lines_and_marks_do_not_matter() {
+    let scratch = Scratch::new();
+    let (_, leaf) = made();
+    let text = leaf.both();
+    for text in [
+        text.replace('\n', "\r\n"),
+        text.replace('\n', "\r"),
+        format!("\u{feff}{}\u{feff}{}", leaf.pem, leaf.key),
+        format!("Bag Attributes\n    friendlyName: x\n{text}\n# end"),
+        text.trim_end().to_owned(),
+    ] {
+        let pair = Pair::load(&source(file(&scratch, "c.pem", &text), None), &[]);
+        assert_eq!(shown(&pair.unwrap()), std::slice::from_ref(&leaf.der), "{text}");
+    }
+}
+
+/// Dates after 2049 are encoded in another way, those after 2038 do not fit into 32 bits.
+#[test]
+fn dates_far_ahead_are_understood() {
+    let scratch = Scratch::new();
+    for (year, not_after_s) in
+        [(2039, 2_177_452_800), (2051, 2_556_144_000), (9999, 253_370_764_800)]
+    {
+        let made = Authority::new("root")
+            .leaf_with(&["x"], |params| params.not_after = rcgen::date_time_ymd(year, 1, 1));
+        let pair = Pair::load(&source(file(&scratch, "c.pem", made.both()), None), &[]).unwrap();
+        assert_eq!(pair.facts.not_after_s, not_after_s, "{year}");
+    }
+}
+
 #[test]
 fn a_chain_is_put_in_order_and_completed() {
     let scratch = Scratch::new();
@@ -96,6 +128,9 @@ fn refusals_say_what_and_why() {
     let other = authority.leaf(&["other.example.org"]);
     let large = vec![b'#'; usize::try_from(limits::TLS_FILE_MAX).unwrap() + 1];
     let torn = leaf.both().replace("-----END CERTIFICATE-----", "");
+    let utf16: Vec<u8> = leaf.both().bytes().flat_map(|b| [b, 0]).collect();
+    let indented = leaf.both().lines().map(|line| format!("  {line}\n")).collect::<String>();
+    let request = leaf.both().replace("CERTIFICATE-", "CERTIFICATE REQUEST-");
     for (certificate, key, parts) in [
         (leaf.pem.as_bytes(), None, &["c.pem: there is no private key", "-K FILE"][..]),
         (leaf.key.as_bytes(), None, &["c.pem: there is no certificate in it"]),
@@ -108,7 +143,15 @@ fn refusals_say_what_and_why() {
         (&leaf.der, None, &["c.pem: it is a binary file (DER", "openssl x509 -inform DER"]),
         (b"", None, &["c.pem: it is empty"]),
         (b"hello\n", None, &["nothing in it begins with '-----BEGIN'"]),
-        (torn.as_bytes(), None, &["no well-formed PEM"]),
+        (torn.as_bytes(), None, &["'-----END CERTIFICATE-----' for line", "the file is cut"]),
+        (utf16.as_slice(), None, &["c.pem: it is UTF-16 text", "iconv -f UTF-16"]),
+        (indented.as_bytes(), None, &["c.pem: line 1: there are blanks in front"]),
+        (request.as_bytes(), None, &["'CERTIFICATE REQUEST' (a request"]),
+        (
+            leaf.pem.as_bytes(),
+            Some(leaf.key.replace("PRIVATE", "OPENSSH PRIVATE").as_bytes()),
+            &["k.pem: there is no private key in it, only 'OPENSSH PRIVATE KEY' (for ssh"],
+        ),
         (&large, None, &["larger than 1048576 bytes"]),
     ] {
         let why = refusal(&scratch, certificate, key);
@@ -120,7 +163,7 @@ fn refusals_say_what_and_why() {
     let why = Pair::load(&source(missing, None), &[]).unwrap_err();
     assert!(why.contains("missing.pem: No such file"), "{why}");
     let why = Pair::load(&source(scratch.dir().to_owned(), None), &[]).unwrap_err();
-    assert!(why.contains("no regular file"), "{why}");
+    assert!(why.contains("it is a directory, not a file"), "{why}");
 }
 
 /// What openssl makes, and a part of the answer; an empty one is a success.
