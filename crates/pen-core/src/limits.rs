@@ -69,6 +69,12 @@ pub const BACKLOG_MIN: u32 = 50;
 pub const BACKLOG_MAX: u32 = 65_535;
 /// Highest `workers`. More threads than this serve no machine that is known.
 pub const WORKERS_MAX: u32 = 256;
+/// A worker hands a fresh client over when another has fewer connections by more than this many ...
+pub const SPREAD_MARGIN: u32 = 2;
+/// ... and one for each so many of its own.
+pub const SPREAD_SHARE: u32 = 8;
+/// Workers that are looked at for each client; with more of them the next client looks at others.
+pub const SPREAD_LOOKS: usize = 8;
 /// Highest `idlers`.
 pub const IDLERS_MAX: u32 = 65_535;
 /// Highest `debug`.

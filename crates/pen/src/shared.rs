@@ -6,7 +6,7 @@
 //! | [`Service::tls`], [`Service::tls_servers`] | control thread | as above |
 //! | [`Service::tables`] | any worker | one short lock per new and per ended connection, never over a system call |
 //! | [`Service::room`], [`Service::pending`], server loads | any worker | atomics; limits by compare-and-swap |
-//! | [`Mailbox`] | control thread, and workers that free a place | a short lock and a wake-up |
+//! | [`Mailbox`] | control thread, and workers that free a place or hand a client over | a short lock and a wake-up |
 //!
 //! What every connection writes to lies [`Apart`], so that it does not slow down who reads the rest.
 //! Connections, buffers and timers are not here: each belongs to one worker. Bytes are counted with the
@@ -20,6 +20,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use pen_core::addr::Peer;
 use pen_core::apart::Apart;
 use pen_core::clients::ClientTable;
 use pen_core::flow::Counters;
@@ -290,21 +291,58 @@ impl Pool {
 /// Orders for one worker. Posting wakes it.
 #[derive(Debug)]
 pub struct Mailbox {
-    orders: Mutex<VecDeque<Order>>,
+    /// Connections at the worker, and on their way to it. The worker writes to it with each of them;
+    /// others look at it once per client they accept.
+    pub connections: Apart<AtomicU32>,
+    orders: Mutex<Slot>,
     bell: OwnedFd,
+}
+
+/// Where orders lie until the worker takes them.
+#[derive(Debug, Default)]
+struct Slot {
+    orders: VecDeque<Order>,
+    /// The worker has ended.
+    closed: bool,
 }
 
 impl Mailbox {
     fn new() -> io::Result<Self> {
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self { orders: Mutex::default(), bell })
+        Ok(Self { connections: Apart::default(), orders: Mutex::default(), bell })
     }
 
     /// Hands an order over and wakes the worker.
     pub fn post(&self, order: Order) {
-        self.lock().push_back(order);
-        // A full counter means that the bell rings already.
-        let _ = rustix::io::write(&self.bell, &1_u64.to_ne_bytes());
+        self.lock().orders.push_back(order);
+        self.ring();
+    }
+
+    /// Hands a client over and wakes the worker, unless it has ended.
+    ///
+    /// # Errors
+    /// It has, and here is the client again.
+    pub fn entrust(&self, newcomer: Newcomer) -> Result<(), Newcomer> {
+        let mut slot = self.lock();
+        if slot.closed {
+            return Err(newcomer);
+        }
+        // Whoever posts the first order rings, so that a burst of clients costs one wake-up.
+        let rings = slot.orders.is_empty();
+        slot.orders.push_back(Order::TakeOver(newcomer));
+        drop(slot);
+        if rings {
+            self.ring();
+        }
+        Ok(())
+    }
+
+    /// The worker ends: takes the last orders; no client is handed over any more.
+    #[must_use]
+    pub fn close(&self) -> VecDeque<Order> {
+        let mut slot = self.lock();
+        slot.closed = true;
+        std::mem::take(&mut slot.orders)
     }
 
     /// Takes all orders and silences the bell.
@@ -313,7 +351,7 @@ impl Mailbox {
         let mut count = [0_u8; 8];
         // Nothing to read means that the bell does not ring; the orders are what counts.
         let _ = rustix::io::read(&self.bell, &mut count);
-        std::mem::take(&mut *self.lock())
+        std::mem::take(&mut self.lock().orders)
     }
 
     /// What rings when orders arrive.
@@ -322,7 +360,12 @@ impl Mailbox {
         self.bell.as_fd()
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Order>> {
+    fn ring(&self) {
+        // A full counter means that the bell rings already.
+        let _ = rustix::io::write(&self.bell, &1_u64.to_ne_bytes());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Slot> {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -339,6 +382,18 @@ pub struct Door {
     pub shared: bool,
     /// Datagrams come to it, not connections.
     pub datagram: bool,
+}
+
+/// A client on its way from the worker that accepted it to another. Its places in the service and in
+/// the process are taken.
+#[derive(Debug)]
+pub struct Newcomer {
+    /// Whose client it is.
+    pub service: Arc<Service>,
+    /// Its socket, which no epoll knows yet.
+    pub socket: OwnedFd,
+    /// Where it comes from.
+    pub peer: Peer,
 }
 
 /// What a worker is told to do.
@@ -389,8 +444,13 @@ pub enum Order {
         /// Hears the rows in any order.
         reply: Sender<Vec<ConnectionRow>>,
     },
+    /// Another worker, which has more connections, accepted this client.
+    TakeOver(Newcomer),
     /// Stop accepting everywhere; connections go on.
     Drain,
     /// Reset every connection and end the thread.
     Stop,
 }
+
+#[cfg(test)]
+mod tests;

@@ -371,6 +371,8 @@ pub enum Report {
     Idlers,
     /// `flows`
     Flows,
+    /// `spread`
+    Spread,
     /// `pid`
     Pid,
 }

@@ -379,6 +379,7 @@ fn reports_and_effects() {
         ("clients_max", Report::ClientsMax),
         ("conn_max 9", Report::ConnMax),
         ("idlers 4", Report::Idlers),
+        ("spread", Report::Spread),
         ("pid", Report::Pid),
     ] {
         let (_, done) = after(Door::Control, &[line]);

@@ -112,6 +112,13 @@ pub fn idlers(snapshot: &Snapshot) -> String {
     format!("Idlers: {}/{}\n", snapshot.idlers, snapshot.idlers_wanted)
 }
 
+/// `spread`: a line for each worker.
+#[must_use]
+pub fn spread(counts: &[u32]) -> String {
+    let lines = counts.iter().enumerate();
+    lines.map(|(n, count)| format!("worker {n} connections {count}\n")).collect()
+}
+
 /// `conn_max`, `clients_max`, `pid`: the number alone.
 #[must_use]
 pub fn number(value: u32) -> String {

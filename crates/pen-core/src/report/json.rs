@@ -214,6 +214,23 @@ pub fn certificates(rows: &[CertificateRow]) -> String {
     line(&Reply { certificates })
 }
 
+/// `spread json`
+#[must_use]
+pub fn spread(counts: &[u32]) -> String {
+    #[derive(Serialize)]
+    struct Worker {
+        number: usize,
+        connections: u32,
+    }
+    #[derive(Serialize)]
+    struct Spread {
+        workers: Vec<Worker>,
+    }
+    let workers = counts.iter().enumerate();
+    let workers = workers.map(|(number, &connections)| Worker { number, connections });
+    line(&Spread { workers: workers.collect() })
+}
+
 /// The twin of a reply that is one value (`conn_max`, `pid`, `blacklist`, `log` ...): an object
 /// whose only field is the command's word.
 #[must_use]

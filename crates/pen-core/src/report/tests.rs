@@ -62,7 +62,7 @@ fn client(slot: u32, age_s: u64, server: Option<u32>) -> ClientRow {
 #[test]
 fn classic_replies() {
     let s = snapshot();
-    let rows: [(String, &str); 12] = [
+    let rows: [(String, &str); 13] = [
         (
             classic::servers(&s),
             "0 addr 127.0.0.1 port 8080 conn 1 max 5 hard 6 weight 7 prio 8 sx 300 rx 500\n\
@@ -89,6 +89,7 @@ fn classic_replies() {
         (classic::socket(&s, 8), "Socket 8 belongs to connection 3\n"),
         (classic::socket(&s, -1), "Socket -1 belongs to connection -1\n"),
         (classic::idlers(&s), "Idlers: 1/2\n"),
+        (classic::spread(&[3, 0]), "worker 0 connections 3\nworker 1 connections 0\n"),
         (classic::closing(3) + &classic::number(7), "Forcibly closing connection 3\n7\n"),
     ];
     for (got, expected) in rows {
@@ -187,6 +188,7 @@ fn json_twins() {
         (json::connection(&s, 99), r#"{"service":"default","in_range":false,"connection":null}"#),
         (json::socket(&s, 7), r#"{"service":"default","socket":7,"connection":3}"#),
         (json::idlers(&s), r#"{"service":"default","idlers":1,"wanted":2}"#),
+        (json::spread(&[7]), r#"{"workers":[{"number":0,"connections":7}]}"#),
         (
             json::mode("default", mode),
             r#"{"service":"default","hash":true,"roundrobin":false,"stubborn":false,"weight":false,"prio":false,"forgetful":false}"#,

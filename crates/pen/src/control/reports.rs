@@ -79,6 +79,11 @@ pub fn reply(running: &Running, service: &str, report: &Report, as_json: bool) -
         (Report::Idlers, true) => json::idlers(&shallow(service)),
         (Report::Flows, false) => flows::text(&flow_counts(running, service)),
         (Report::Flows, true) => flows::json(&flow_counts(running, service)),
+        (Report::Spread, as_json) => {
+            let workers = running.pool.mailboxes.iter();
+            let counts: Vec<u32> = workers.map(|m| m.connections.load(Ordering::Relaxed)).collect();
+            if as_json { json::spread(&counts) } else { classic::spread(&counts) }
+        }
         (Report::Pid, _) => number("pid", std::process::id(), as_json),
     }
 }

@@ -6,6 +6,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 
 use pen_core::addr::{ClientAddr, Peer};
 use pen_core::journey::{Journey, Step};
@@ -22,7 +23,7 @@ use super::{DOOR_BIT, Worker};
 use crate::shared::Service;
 
 /// Why the worker stopped accepting at a door.
-enum Stop {
+pub(super) enum Stop {
     /// Nobody waits.
     Dry,
     /// There is no room; somebody will tell when there is.
@@ -65,26 +66,25 @@ impl Worker {
         &mut self,
         key: usize,
         station: u32,
-        service: &Service,
+        service: &Shared,
         pending_max: u32,
     ) -> Result<(), Stop> {
         if !has_pending_room(service, pending_max) || !service.enter(&self.pool) {
             return Err(Stop::Starved);
         }
         let accepted = self.keep_spare().and_then(|()| self.accept_socket(key));
-        let (socket, peer) = match accepted {
-            Ok(accepted) => accepted,
+        match accepted {
+            Ok(client) => self.settle_in(station, service, client),
             Err(stop) => {
                 service.leave(&self.pool);
                 return Err(stop);
             }
-        };
-        self.welcome(station, service, socket, peer);
+        }
         Ok(())
     }
 
     /// A client is accepted only while there is a descriptor for its server as well.
-    fn keep_spare(&mut self) -> Result<(), Stop> {
+    pub(super) fn keep_spare(&mut self) -> Result<(), Stop> {
         if self.spare.is_none() {
             let spare = rustix::io::dup(&self.epoll);
             self.spare = Some(spare.map_err(|e| Stop::Exhausted(e.into()))?);
@@ -105,7 +105,12 @@ impl Worker {
     }
 
     /// Takes in an accepted client: number, row, first step.
-    fn welcome(&mut self, station: u32, service: &Service, socket: OwnedFd, peer: Peer) {
+    pub(super) fn welcome(
+        &mut self,
+        station: u32,
+        service: &Service,
+        (socket, peer): (OwnedFd, Peer),
+    ) {
         let live = service.live.load();
         let mut conn = Conn::new(station, 0, Some(socket), peer, self.now);
         if conn.client_is_unix() {
@@ -178,6 +183,7 @@ impl Worker {
         if let Some(station) = self.stations.get_mut(station as usize) {
             station.conns += 1;
         }
+        self.count(|mailbox| mailbox.connections.fetch_add(1, Ordering::Relaxed));
         key
     }
 
@@ -281,7 +287,7 @@ impl Worker {
 }
 
 fn has_pending_room(service: &Service, pending_max: u32) -> bool {
-    service.pending.load(std::sync::atomic::Ordering::SeqCst) < pending_max
+    service.pending.load(Ordering::SeqCst) < pending_max
 }
 
 fn peer_of(from: sockets::Peer) -> Peer {

@@ -3,6 +3,8 @@
 //! The streams' own ends close cleanly; everything else resets, so that a truncated transfer never
 //! looks complete.
 
+use std::sync::atomic::Ordering;
+
 use pen_core::journey::Journey;
 use pen_core::limits;
 use pen_core::reasons::CloseReason;
@@ -66,7 +68,7 @@ impl Worker {
             }
         }
         if client.is_none() {
-            service.idlers.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+            service.idlers.fetch_sub(1, Ordering::SeqCst);
             self.rest_idlers(station);
         }
         service.leave(&self.pool);
@@ -91,6 +93,7 @@ impl Worker {
     }
 
     fn leave_station(&mut self, key: u32) {
+        self.count(|mailbox| mailbox.connections.fetch_sub(1, Ordering::Relaxed));
         let Some(station) = self.stations.get_mut(key as usize) else { return };
         station.conns -= 1;
         if station.retired && station.conns == 0 {

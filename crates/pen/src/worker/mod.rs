@@ -1,4 +1,4 @@
-//! A worker: one thread, one epoll, the connections it accepted and nobody else's.
+//! A worker: one thread, one epoll, the connections that settled at it and nobody else's.
 //!
 //! It never blocks, touches no file, resolves no name and waits for no log. The loop is here; what
 //! happens on an event is in `accept`, `connect`, `traffic` and `ending`; timers are in
@@ -16,6 +16,7 @@ mod idlers;
 mod orders;
 mod queue;
 mod say;
+mod spread;
 mod station;
 mod tap;
 mod traffic;
@@ -81,6 +82,8 @@ pub struct Worker {
     /// Stations with log lines of this turn.
     log_waiting: Vec<u32>,
     udp: udp::Udp,
+    /// Where it looked last for a worker with fewer connections.
+    looked: usize,
     draining: bool,
     stopped: bool,
 }
@@ -112,6 +115,7 @@ impl Worker {
                 sockets::reset(socket);
             }
         }
+        self.turn_away();
         for mailbox in &self.pool.mailboxes {
             mailbox.post(Order::Stop);
         }
@@ -147,6 +151,7 @@ impl Worker {
             }
         }
         self.reset_everything();
+        self.turn_away();
     }
 
     fn wait(&self, events: &mut Vec<epoll::Event>) {
@@ -246,6 +251,7 @@ impl Seed {
             logs: self.logs,
             log_waiting: Vec::new(),
             udp: udp::Udp::new(),
+            looked: 0,
             draining: false,
             stopped: false,
         }

@@ -12,7 +12,6 @@ use super::Worker;
 use super::conn::Phase;
 use super::ending::Manner;
 use super::station::{Station, WatchedDoor};
-use crate::logs::{Batch, Form};
 use crate::shared::{Door, Order, Service};
 
 impl Worker {
@@ -42,6 +41,7 @@ impl Worker {
                 let _ = reply.send(self.close_by_number(service, slot));
             }
             Order::Report { service, rows, reply } => self.report(service, rows, &reply),
+            Order::TakeOver(newcomer) => self.take_over(newcomer),
             Order::Drain => self.drain(),
             Order::Stop => self.stopped = true,
         }
@@ -49,15 +49,10 @@ impl Worker {
 
     fn serve(&mut self, service: Arc<Service>, doors: Vec<Door>) {
         let id = service.id;
-        let station = match self.by_service.get(&id) {
-            Some(key) => *key,
-            None => {
-                let key = u32::try_from(self.stations.insert(Station::new(service)));
-                let key = key.unwrap_or(u32::MAX);
-                self.by_service.insert(id, key);
-                key
-            }
-        };
+        let station = self.station_of(&service);
+        if let Some(station) = self.stations.get_mut(station as usize) {
+            station.retired = false;
+        }
         let old = self.stations.get(station as usize).map(|s| s.doors.clone()).unwrap_or_default();
         let kept = |d: &Door, this: &Self| {
             old.iter().any(|k| this.doors.get(*k).is_some_and(|w| w.door.id == d.id))
@@ -76,14 +71,25 @@ impl Worker {
         self.refresh(id);
     }
 
+    /// The key of a service's station, which is made if there is none: without doors, and for as
+    /// long as it has connections.
+    pub(super) fn station_of(&mut self, service: &Arc<Service>) -> u32 {
+        if let Some(key) = self.by_service.get(&service.id) {
+            return *key;
+        }
+        let mut station = Station::new(Arc::clone(service));
+        station.retired = true;
+        station.renew_log();
+        let key = u32::try_from(self.stations.insert(station)).unwrap_or(u32::MAX);
+        self.by_service.insert(service.id, key);
+        key
+    }
+
     fn refresh(&mut self, service: u32) {
         let Some(key) = self.by_service.get(&service).copied() else { return };
         if let Some(station) = self.stations.get_mut(key as usize) {
             station.idlers_rest = Moment(0);
-            let form = station.service.live.load().config.log.as_deref().map(Form::of);
-            if station.log.as_ref().map(Batch::form) != form {
-                station.log = form.map(Batch::new);
-            }
+            station.renew_log();
         }
         self.refresh_flows(key);
         // Timers may be due earlier than before: look at all of them in this turn.

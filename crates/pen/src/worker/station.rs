@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pen_core::moment::Moment;
 
 use super::queue::Queue;
-use crate::logs::Batch;
+use crate::logs::{Batch, Form};
 use crate::shared::{Door, Service};
 
 /// What all workers share of a service, counted within the worker: borrowing it for an event costs
@@ -55,6 +55,14 @@ impl Station {
             conns: 0,
             idlers_rest: Moment(0),
             retired: false,
+        }
+    }
+
+    /// Has a batch of log lines if the service has a classic log.
+    pub fn renew_log(&mut self) {
+        let form = self.service.live.load().config.log.as_deref().map(Form::of);
+        if self.log.as_ref().map(Batch::form) != form {
+            self.log = form.map(Batch::new);
         }
     }
 }

@@ -17,6 +17,7 @@ mod outage;
 mod reload;
 mod rest;
 mod sockets;
+mod spread;
 mod stalled;
 mod start;
 mod traps;

@@ -8,6 +8,9 @@ use pen_test::{Client, End, Farm, Pen, Wire, holds, scaled, until};
 use crate::hall::Hall;
 use crate::hello::client_hello;
 
+/// So many that clients are handed over from one to another.
+const WORKERS: &str = "workers 4";
+
 /// A client that sends the first half of a handshake's first message and then nothing. Above a bound
 /// it may be closed before it knows that it is connected: then there is none.
 fn stalled(pen: &Pen, hall: &Hall, source: &str) -> Option<Client> {
@@ -64,7 +67,7 @@ fn a_client_that_dribbles_does_not_win_time() {
 fn one_address_has_only_so_many_unfinished_handshakes() {
     let hall = Hall::new();
     let farm = Farm::banners(1);
-    let pen = hall.pen(&farm).command("ssl_handshakes_per_client 5").start();
+    let pen = hall.pen(&farm).command("ssl_handshakes_per_client 5").command(WORKERS).start();
     let place = |_| stalled(&pen, &hall, "127.0.0.7").expect("a place");
     let mut held: Vec<Client> = (0..5).map(place).collect();
     assert!(holds(Duration::from_millis(200), || !held.iter().any(Wire::has_ended)));
@@ -87,7 +90,8 @@ fn the_process_has_only_so_many_unfinished_handshakes() {
     const MAX: usize = 20;
     let hall = Hall::new();
     let farm = Farm::banners(1);
-    let pen = hall.pen(&farm).command(&format!("ssl_handshakes_max {MAX}")).start();
+    let pen =
+        hall.pen(&farm).command(&format!("ssl_handshakes_max {MAX}")).command(WORKERS).start();
     let held: Vec<Client> =
         (1..=5 * MAX).filter_map(|n| stalled(&pen, &hall, &format!("127.0.2.{n}"))).collect();
     let open = || held.iter().filter(|c| !c.has_ended()).count();

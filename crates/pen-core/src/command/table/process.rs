@@ -9,6 +9,16 @@ pub(super) const ROWS: &[Spec] = &[
     Spec::new("pid", &["pid [json]"], Scope::Process, "the process id", |_| report(Report::Pid))
         .json()
         .control_only(),
+    Spec::new("spread", &["spread [json]"], Scope::Process, "connections of each worker", |_| {
+        report(Report::Spread)
+    })
+    .json()
+    .control_only()
+    .since("0.2.0")
+    .manual(
+        "Of all services, spare connections included. The kernel spreads clients over the workers; a \
+         worker with clearly more connections than another hands new clients over.",
+    ),
     Spec::new("control", &["control"], Scope::Process, "the control address as given", |_| {
         Ok(Command::Control)
     })
