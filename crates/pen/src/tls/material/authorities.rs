@@ -146,7 +146,9 @@ impl Authorities {
         if clients == ClientCertificates::Optional {
             builder = builder.allow_unauthenticated();
         }
-        builder.build().map_err(|e| format!("revocation list: {e}"))
+        builder.build().map_err(|e| {
+            format!("revocation list: {e} (it must be of version 2 and have a CRL number)")
+        })
     }
 
     /// The first second at which a revocation list does not hold any more: whoever it would have to

@@ -27,6 +27,8 @@ fn nginx(program: &PathBuf, version: &str) -> Real {
           server {{
             listen {listen} {version}; root {dir};
             location = /name {{ return 200 'nginx\\n'; }}
+            location = /who {{ return 200 '$http_x_forwarded_for $http_x_forwarded_proto '; }}
+            location /put/ {{ dav_methods PUT; create_full_put_path on; client_max_body_size 9m; }}
           }}
         }}\n",
         listen = place.word()
@@ -71,6 +73,24 @@ fn curl_speaks_what_alpn_agreed() {
         let said = curl(&program, &office, &pen, "/big", &[option, "-o", &down]);
         assert_eq!((said.code, said.stdout), (Some(0), format!("{version} ")), "{}", said.stderr);
         assert!(std::fs::read(&down).expect("curl wrote it") == Pattern::new(5).take(BIG));
+        let big = server.scratch.path("big").display().to_string();
+        let said = curl(&program, &office, &pen, "/put/up", &[option, "-T", &big]);
+        assert_eq!((said.code, said.stdout), (Some(0), format!("{version} ")), "{}", said.stderr);
+        let up = std::fs::read(server.scratch.path("put/up")).expect("nginx wrote it");
+        assert!(up == Pattern::new(5).take(BIG));
+    }
+}
+
+#[test]
+fn servers_are_told_of_https() {
+    let (Some(program), Some(web)) = (find("curl"), find("nginx")) else { return };
+    let (office, server) = (Office::new(), nginx(&web, ""));
+    let pen = Pen::bare().servers([server.place.word()]);
+    let pen = office.secured(pen).args(["-H"]).start();
+    for version in ["1.2", "1.3"] {
+        let said = curl(&program, &office, &pen, "/who", &["--tls-max", version]);
+        let told = "127.0.0.1 https 1.1 ".to_owned();
+        assert_eq!((said.code, said.stdout), (Some(0), told), "{}", said.stderr);
     }
 }
 

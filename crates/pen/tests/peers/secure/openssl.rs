@@ -1,4 +1,4 @@
-//! `openssl s_client`: versions, keys, names, protocols, resumption, renegotiation.
+//! `openssl s_client`: versions, keys, names, protocols, resumption, early data, renegotiation.
 
 use std::path::PathBuf;
 
@@ -73,16 +73,47 @@ fn reconnecting_five_times() {
 }
 
 #[test]
+fn early_data_is_taken_only_where_that_is_switched_on() {
+    let Some((openssl, office, farm)) = stage() else { return };
+    let session = office.file("session");
+    let early = office.scratch.write("early", "early words\n").display().to_string();
+    let pen = office.pen(&farm).start();
+    for (switched_on, says) in
+        [(false, "Early data was not sent"), (true, "Early data was accepted")]
+    {
+        if switched_on {
+            pen.set("ssl_early_data");
+        }
+        let first = ["-tls1_3", "-sess_out", session.as_str()];
+        is_greeted(&mut Talk::start(&openssl, &office, &pen, &first));
+        let again = ["-tls1_3", "-sess_in", session.as_str(), "-early_data", early.as_str()];
+        let mut talk = Talk::start(&openssl, &office, &pen, &again);
+        talk.hears(says);
+        talk.hears("s0 127.");
+        if switched_on {
+            // The server's echo.
+            talk.hears("early words");
+        }
+        talk.types("Q\n");
+        let (good, said) = talk.ends();
+        assert!(good && said.contains("early words") == switched_on, "{said}");
+    }
+}
+
+#[test]
 fn names_choose_certificates() {
     let Some((openssl, office, farm)) = stage() else { return };
     let dir = office.add_to("sni", "a.example");
     office.add_to("sni", "b.example");
+    office.add_to("sni", "*.wild.example");
     let path = format!("ssl_sni_path {}", dir.display());
     let pen = office.pen(&farm).command(&path).start();
     let ask = |args: &[&str]| is_greeted(&mut Talk::plainly(&openssl, &office, pen.place(), args));
     for (asked, shown) in [
         ("a.example", "CN = a.example"),
         ("B.Example", "CN = b.example"),
+        ("x.wild.example", "CN = *.wild.example"),
+        ("x.y.wild.example", "CN = default.example"),
         ("c.example", "CN = default.example"),
     ] {
         let said = ask(&["-servername", asked]);

@@ -1,20 +1,33 @@
-//! Python's ssl: streams that end on one side, on both, or without a word.
+//! Python's ssl: megabytes both ways, sessions that come back, streams that end on one side, on both,
+//! or without a word.
 
 use pen_test::{Farm, Finished, Pen, acts, run, until};
 
 use super::Office;
 use crate::find;
 
-const SCRIPT: &str = include_str!("ends.py");
+const SCRIPT: &str = include_str!("streams.py");
 
 /// Runs one function of the script against `pen`.
 fn python(office: &Office, pen: &Pen, act: &str) -> Option<Finished> {
     let program = find("python3")?;
-    let script = office.scratch.write("ends.py", SCRIPT).display().to_string();
+    let script = office.scratch.write("streams.py", SCRIPT).display().to_string();
     let port = pen.place().port().to_string();
     let said = run(&program, [script.as_str(), act, &port, &office.file("root.crt")]);
     assert_eq!(said.code, Some(0), "{act}: {}{}", said.stdout, said.stderr);
     Some(said)
+}
+
+#[test]
+fn megabytes_come_back_unchanged_and_sessions_are_resumed() {
+    let (office, farm) = (Office::new(), Farm::one(&acts::echo()));
+    if find("python3").is_none() {
+        return;
+    }
+    let pen = office.pen(&farm).command("ssl_alpn h2,http/1.1").start();
+    python(&office, &pen, "echo_12");
+    python(&office, &pen, "echo_13");
+    pen.wait_idle();
 }
 
 #[test]

@@ -1,4 +1,4 @@
-"""Ends of TLS streams as Python sees them: ends.py ACT PORT ROOT; exit 0 when all was right."""
+"""TLS streams and their ends as Python sees them: streams.py ACT PORT ROOT; exit 0 when all was right."""
 import select
 import socket
 import ssl
@@ -25,6 +25,37 @@ def read_all(tls):
     while chunk := tls.recv(65536):
         got += chunk
     return got
+
+
+def echo(port, root, version):
+    """Pieces and their echoes, twice; the second connection resumes the session of the first."""
+    ctx = context(root)
+    ctx.minimum_version = ctx.maximum_version = version
+    ctx.set_alpn_protocols(["http/1.1"])
+    sent = bytes(n * n % 251 for n in range(LARGE)) * 20
+    session = None
+    for turn in range(2):
+        plain = socket.create_connection(("127.0.0.1", port), timeout=9)
+        tls = ctx.wrap_socket(plain, server_hostname="default.example", session=session,
+                              suppress_ragged_eofs=False)
+        assert tls.selected_alpn_protocol() == "http/1.1", tls.selected_alpn_protocol()
+        assert tls.session_reused == (turn == 1), (turn, tls.session_reused)
+        got = b""
+        for start in range(0, len(sent), LARGE):
+            tls.sendall(sent[start:start + LARGE])
+            while len(got) < start + LARGE:
+                got += tls.recv(65536)
+        assert got == sent, len(got)
+        session = tls.session
+        tls.unwrap().close()
+
+
+def echo_12(port, root):
+    echo(port, root, ssl.TLSVersion.TLSv1_2)
+
+
+def echo_13(port, root):
+    echo(port, root, ssl.TLSVersion.TLSv1_3)
 
 
 def half_close(port, root):
