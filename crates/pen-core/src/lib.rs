@@ -16,6 +16,7 @@ pub mod config;
 pub mod consolidate;
 pub mod flow;
 pub mod handshakes;
+pub mod hello;
 pub mod http;
 pub mod journey;
 pub mod limits;

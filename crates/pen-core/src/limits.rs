@@ -39,6 +39,20 @@ pub const SECONDS_MAX: u32 = 315_360_000;
 pub const SERVER_NUMBER_MAX: u32 = 1_000_000_000;
 /// Seconds a client may take to send its first bytes when `peek` is on; then it is closed.
 pub const PEEK_DEADLINE_S: u32 = 10;
+/// Seconds a client of a service with routes may take to say whom it wants to talk to, and to wait
+/// for room there; then it is reset. The same as above: such clients wait in the same list.
+pub const HELLO_DEADLINE_S: u32 = PEEK_DEADLINE_S;
+/// Bytes of a ClientHello. Browsers send up to 2 KB; a longer one is not taken for TLS.
+pub const HELLO_MAX: usize = 64 * 1024;
+/// Bytes in which such a message may come, record headers included; they are kept until there is a
+/// server. A client that needs more is not taken for TLS.
+pub const HELLO_WIRE_MAX: usize = 80 * 1024;
+/// Routes of one service. One more is an error.
+pub const ROUTES_MAX: usize = 4_096;
+/// Services that a client may be routed through. Settings that lead further are an error.
+pub const ROUTE_HOPS_MAX: usize = 8;
+/// Bytes of a name that a route is for: no host name is longer.
+pub const ROUTE_NAME_MAX: usize = 253;
 /// Seconds `recent` looks back without an argument.
 pub const RECENT_DEFAULT_S: u32 = 300;
 

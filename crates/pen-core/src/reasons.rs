@@ -41,6 +41,12 @@ pub enum CloseReason {
     Stubborn,
     /// `peek` is on and the client sent nothing in time.
     ClientSilent,
+    /// The client did not say in time whom it wants to talk to, as a service with routes needs it.
+    HelloTimeout,
+    /// No route of the service is for the client, or one that closes.
+    NoRoute,
+    /// The service that the client was routed to had no room for it in time.
+    ServiceFull,
     /// The client left before a server was connected.
     ClientGone,
     /// An HTTP request head was longer than Pen rewrites.
@@ -62,7 +68,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every reason, for tables and metrics.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::ClientFinished,
         Self::ServerFinished,
         Self::ClientReset,
@@ -78,6 +84,9 @@ impl CloseReason {
         Self::NoServer,
         Self::Stubborn,
         Self::ClientSilent,
+        Self::HelloTimeout,
+        Self::NoRoute,
+        Self::ServiceFull,
         Self::ClientGone,
         Self::HeadTooLong,
         Self::AmbiguousRequest,
@@ -107,6 +116,9 @@ impl CloseReason {
             Self::NoServer => "no_server",
             Self::Stubborn => "stubborn",
             Self::ClientSilent => "client_silent",
+            Self::HelloTimeout => "hello_timeout",
+            Self::NoRoute => "no_route",
+            Self::ServiceFull => "service_full",
             Self::ClientGone => "client_gone",
             Self::HeadTooLong => "head_too_long",
             Self::AmbiguousRequest => "ambiguous_request",
@@ -267,6 +279,42 @@ impl TlsFault {
             Self::MadeRoom => "made_room",
             Self::TooMany => "too_many",
             Self::Broken => "broken",
+        }
+    }
+}
+
+/// Why a client's first bytes are no ClientHello.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HelloFault {
+    /// The first byte is not that of TLS: another protocol.
+    NotTls,
+    /// It is the hello of SSL 2, which nobody should speak.
+    SslV2,
+    /// A record of a wrong kind, version or length.
+    BadRecord,
+    /// Another handshake message than a ClientHello.
+    NotHello,
+    /// Lengths do not fit, or what may stand there once stands there twice.
+    Malformed,
+    /// The name that is asked for is not a host name.
+    BadName,
+    /// It is longer than Pen reads.
+    TooLong,
+}
+
+impl HelloFault {
+    /// The word used in logs, metrics and tests.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NotTls => "not_tls",
+            Self::SslV2 => "ssl_v2",
+            Self::BadRecord => "bad_record",
+            Self::NotHello => "not_hello",
+            Self::Malformed => "malformed",
+            Self::BadName => "bad_name",
+            Self::TooLong => "too_long",
         }
     }
 }
