@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use crate::acl::AccessList;
 use crate::addr::{Host, Listen};
 use crate::limits;
+use crate::routes::Route;
 use crate::socket_options::SocketOptions;
 
 pub use tls::{ClientCertificates, Tls, TlsOption, TlsOptions};
@@ -134,6 +135,8 @@ pub struct ServiceConfig {
     pub dummy: bool,
     /// Choose the server when the client's first bytes are there.
     pub peek: bool,
+    /// Where clients go by what their TLS hello says; with none they are served here.
+    pub routes: Vec<Route>,
     /// Insert X-Forwarded headers.
     pub http: bool,
     /// What happens to an X-Forwarded-For that is there already.
@@ -185,6 +188,7 @@ impl ServiceConfig {
             udp_spread: Spread::Flow,
             dummy: false,
             peek: false,
+            routes: Vec::new(),
             http: false,
             http_forwarded: Forwarded::Append,
             tcp_nodelay: false,

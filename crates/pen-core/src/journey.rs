@@ -122,6 +122,25 @@ impl Journey {
         (journey, step)
     }
 
+    /// The journey of a client that a route sends to one server of the table: there or to the end.
+    pub fn only(
+        live: &Live,
+        visitor: &Visitor,
+        slot: u32,
+        now: Moment,
+        mut passed: impl FnMut(ServerRef, Refusal),
+    ) -> (Self, Step) {
+        let mut journey = Self::new(None);
+        let (asking, server) =
+            (Asking { live, visitor: Some(visitor), now }, ServerRef::Regular(slot));
+        let step = if journey.attempt(&asking, server, &mut passed) {
+            Step::Connect(server)
+        } else {
+            Step::Close(CloseReason::NoServer)
+        };
+        (journey, step)
+    }
+
     /// An idler: a spare connection to the next server in turn, outside the round-robin position
     /// of clients (`cursor` is the idlers' own). It counts like any connection, no access list is
     /// asked, and it neither fails over nor uses the emergency server.
@@ -285,6 +304,9 @@ impl Journey {
             ServerRef::Abuse => true,
             ServerRef::Emergency => false,
             ServerRef::Regular(_) => {
+                if matches!(self.round, Round::Never) && asking.visitor.is_some() {
+                    return false;
+                }
                 let alone = asking.live.servers.len() == 1 || asking.live.config.mode.stubborn;
                 !alone && !matches!(self.round, Round::Over)
             }

@@ -29,6 +29,7 @@ pub mod reasons;
 pub mod relay;
 pub mod report;
 pub mod requests;
+pub mod routes;
 pub mod select;
 pub mod server_word;
 pub mod servers;

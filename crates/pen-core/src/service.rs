@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::acl::Countries;
 use crate::config::{ServerConfig, ServiceConfig};
+use crate::routes::Table;
 use crate::select::{Visitor, hash};
 use crate::servers::{Server, ServerRef};
 
@@ -27,6 +28,8 @@ pub struct Live {
     pub abuse: Option<Server>,
     /// Look-up for the hash algorithm, built from the table.
     pub hash: hash::Table,
+    /// Where clients go by their TLS hello; `None` without routes.
+    pub routes: Option<Table>,
     /// What knows the countries of clients, if there is such a thing.
     pub countries: Option<Arc<dyn Countries>>,
 }
@@ -70,8 +73,10 @@ impl Live {
         let emergency = outside(&config.emergency, old.and_then(|o| o.emergency.as_ref()));
         let abuse = outside(&config.abuse, old.and_then(|o| o.abuse.as_ref()));
         let hash = hash::Table::build(&config.servers);
+        let old_routes = old.and_then(|o| o.routes.as_ref());
+        let routes = (!config.routes.is_empty()).then(|| Table::build(&config.routes, old_routes));
         let countries = old.and_then(|o| o.countries.clone());
-        Self { config, servers, emergency, abuse, hash, countries }
+        Self { config, servers, emergency, abuse, hash, routes, countries }
     }
 
     /// The server behind `which`, if it exists.

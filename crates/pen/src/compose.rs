@@ -7,6 +7,7 @@ use pen_core::addr::{Listen, Names};
 use pen_core::cli::{self, Launch, Stop};
 use pen_core::command::{Context, Done, Door, Effect};
 use pen_core::config::{Config, DEFAULT_SERVICE};
+use pen_core::routes;
 
 use crate::files::{self, FileFault, Outcome};
 use crate::listeners;
@@ -49,7 +50,7 @@ pub fn compose(launch: &Launch, names: &dyn Names) -> Result<Composed, Stop> {
     if config.services.iter().all(|s| s.listen.is_empty()) {
         return Err(nowhere(launch, missing.as_ref()));
     }
-    if let Some(why) = listeners::impossible(config) {
+    if let Some(why) = routes::fault(config).or_else(|| listeners::impossible(config)) {
         return Err(Stop::failure(&why));
     }
     Ok(composed)

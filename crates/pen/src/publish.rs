@@ -7,7 +7,7 @@
 
 mod certificates;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -18,6 +18,7 @@ use pen_core::clients::ClientTable;
 use pen_core::config::{Config, Protocol, ServiceConfig};
 use pen_core::handshakes::Handshakes;
 use pen_core::limits;
+use pen_core::routes;
 use pen_core::service::Live;
 use pen_core::slots::Slots;
 use pen_sys::services::{self, Services};
@@ -170,6 +171,7 @@ impl Running {
             return Ok(Changes::default());
         }
         let cautions = socket_options::check(&self.config, &new)?;
+        routes::fault(&new).map_or(Ok(()), Err)?;
         let (vault, told) = self.vault.prepare(&new, clock::wall().0)?;
         let gates = self.keeper.plan(&self.gates, &new)?;
         let new_logs = self.open_logs(&new, names)?;
@@ -300,21 +302,13 @@ impl Running {
         self.logs.set_debug(new.process.debug);
         self.pool.dump_ascii.store(new.process.ascii, Ordering::Relaxed);
         self.keeper.let_go(&self.gates, &gates);
-        self.retire(&new, &mut changes);
         let listeners = u64::try_from(listeners::descriptors(&gates)).unwrap_or(u64::MAX);
         let taken = listeners.saturating_add(self.descriptors_of_pipes());
         self.pool.room.resize(possible(self.descriptors, taken));
+        let renewed = self.renew(&new, taken, &mut changes);
+        self.retire(&new, &mut changes);
         let mut services = Vec::with_capacity(new.services.len());
-        for config in &new.services {
-            let existing = self.service(&config.name).filter(|s| goes_on(s, config)).cloned();
-            let (places, shortage) = self.places(config, taken);
-            let asked = existing.as_ref().map(|s| s.live.load().config.conn_max);
-            if asked != Some(config.conn_max) {
-                changes.warnings.extend(shortage);
-            }
-            let known = existing.as_ref().map(|s| self.refresh(s, config, places));
-            let service = existing.unwrap_or_else(|| self.create(config, places));
-            service.tls.store(self.vault.terminator(&config.name));
+        for (config, (service, known)) in new.services.iter().zip(renewed) {
             if let Some(target) = new_logs.remove(&config.name) {
                 self.change_log(&service, target, &mut changes);
             }
@@ -334,6 +328,40 @@ impl Running {
         self.gates = gates;
         self.config = new;
         changes
+    }
+
+    /// Publishes the settings of all services. Routes lead from one service to another, so one that
+    /// comes is announced to the workers before the routes to it are published, and no route
+    /// leads to one that goes when its end is told. With each service comes whether it was known
+    /// and, if so, whether its settings changed.
+    fn renew(
+        &mut self,
+        new: &Config,
+        taken: u64,
+        changes: &mut Changes,
+    ) -> Vec<(Arc<Service>, Option<bool>)> {
+        let targets: HashSet<&str> = new.services.iter().flat_map(routes::targets).collect();
+        let mut all = Vec::with_capacity(new.services.len());
+        for config in &new.services {
+            let known = self.service(&config.name).filter(|s| goes_on(s, config)).cloned();
+            let (places, shortage) = self.places(config, taken);
+            let asked = known.as_ref().map(|s| s.live.load().config.conn_max);
+            if asked != Some(config.conn_max) {
+                changes.warnings.extend(shortage);
+            }
+            let is_known = known.is_some();
+            let service = known.unwrap_or_else(|| self.create(config, places));
+            service.tls.store(self.vault.terminator(&config.name));
+            if !is_known && targets.contains(config.name.as_str()) {
+                self.order_all(|| Order::Serve { service: Arc::clone(&service), doors: vec![] });
+            }
+            all.push((config, service, is_known, places));
+        }
+        let renewed = all.into_iter().map(|(config, service, is_known, places)| {
+            let changed = is_known.then(|| self.refresh(&service, config, places));
+            (service, changed)
+        });
+        renewed.collect()
     }
 
     /// Connections, or flows, that a service may have. Flows take no descriptors of their own.

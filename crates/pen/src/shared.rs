@@ -158,6 +158,12 @@ impl Service {
         pool.starved.wake(&pool.mailboxes, || Order::ResumeAll);
     }
 
+    /// Gives a place back whose connection goes on in another service, and stays in the process.
+    pub fn hand_on(&self, pool: &Pool) {
+        self.room.release();
+        self.feed_starved(pool);
+    }
+
     /// The tables, locked. Hold it briefly and never over a system call.
     pub fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,5 +1,6 @@
 //! A parsed line changes a [`Config`], wholly or not at all, and says what is left to do.
 
+mod route;
 mod server;
 mod show;
 mod ssl;
@@ -78,6 +79,7 @@ pub fn apply(
         }
         Command::Keepalive(probes) => service.sockets.keepalive = *probes,
         Command::Congestion(value) => done.reply = congestion(service, value, line.json),
+        Command::Route(change) => route::change(service, context, change)?,
         Command::FastClose(choice) => service.tcp_fastclose = *choice,
         Command::Engine(choice) => service.engine = *choice,
         Command::Forwarded(Some(choice)) => service.http_forwarded = *choice,

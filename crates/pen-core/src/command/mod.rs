@@ -28,6 +28,7 @@ use crate::config::{
     ClientCertificates, Config, DEFAULT_SERVICE, Engine, FastClose, Forwarded, Protocol, Spread,
     TlsOption,
 };
+use crate::routes::When;
 use crate::server_word::ServerWord;
 use crate::socket_options::Keepalive;
 
@@ -127,6 +128,8 @@ pub enum Command {
     Protocol(Option<Protocol>),
     /// `udp_spread [flow|datagram]`
     Spread(Option<Spread>),
+    /// `route ...`, `no route ...`
+    Route(RouteChange),
     /// `mode`
     Mode,
     /// `control`
@@ -207,6 +210,26 @@ pub enum Outside {
     Emergency,
     /// For clients that `client_acl` denies.
     Abuse,
+}
+
+/// What a `route` line does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RouteChange {
+    /// `route sni NAME service S` and the like.
+    Set(When, RouteTo),
+    /// `no route`, `no route sni NAME` and the like, and where the name stands.
+    Unset(Option<When>, usize),
+}
+
+/// Where a `route` line leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RouteTo {
+    /// `service S`
+    Service(Word),
+    /// `server N`, by number or name.
+    Server(Word),
+    /// `close`
+    Close,
 }
 
 /// Where something is written to or read from.
@@ -306,6 +329,8 @@ pub struct Context {
     /// Lists this reading has mentioned. In a file the first mention of a list empties it, so that
     /// a reload replaces it.
     pub lists_seen: BTreeSet<(String, u8)>,
+    /// Services whose routes this reading has mentioned: the same.
+    pub routes_seen: BTreeSet<String>,
     /// Where the lines come from.
     pub door: Door,
     /// The process is starting: tables may still shrink and what is for start-up only may be set.
@@ -319,6 +344,7 @@ impl Context {
         Self {
             service: DEFAULT_SERVICE.to_owned(),
             lists_seen: BTreeSet::new(),
+            routes_seen: BTreeSet::new(),
             door,
             starting: true,
         }
@@ -355,6 +381,8 @@ pub enum Report {
     Services,
     /// `certificates`
     Certificates,
+    /// `routes`
+    Routes,
     /// `status`: writes the page's file and answers it.
     Status,
     /// `recent [N]`, and `clients` (all remembered ones: the highest number).

@@ -14,6 +14,7 @@ use crate::config::{
     TlsOptions,
 };
 use crate::limits;
+use crate::routes::{Route, To, When};
 use crate::socket_options::Keepalive;
 
 fn doors() -> impl Strategy<Value = Door> {
@@ -25,7 +26,7 @@ fn wordish() -> impl Strategy<Value = String> {
     let known: Vec<String> = table::all()
         .map(|s| s.word.to_owned())
         .chain(
-            "no json permit deny country address port max name acl 0 1 -1 9 127.0.0.1 ::1/64 \
+            "no json route routes sni alpn server close *.a.example h2 permit deny country address port max name acl 0 1 -1 9 127.0.0.1 ::1/64 \
              255.0.255.0 localhost:80 [::1]:80:1:2:3:4 default / : . 99999999999999999999"
                 .split(' ')
                 .map(str::to_owned),
@@ -96,6 +97,26 @@ fn listens() -> impl Strategy<Value = Vec<Listen>> {
                 },
             })
             .collect()
+    })
+}
+
+fn routes() -> impl Strategy<Value = Vec<Route>> {
+    let name = prop_oneof!["[a-z]{1,3}\\.example", "\\*\\.[a-z]{1,3}\\.example"];
+    let when = prop_oneof![
+        4 => name.prop_map(|n| When::sni(&n).unwrap()),
+        2 => "[!-~]{1,9}".prop_map(|p| When::alpn(&p).unwrap()),
+        1 => Just(When::Default),
+    ];
+    let to = prop_oneof![
+        "[a-z]{1,5}[0-9]".prop_map(To::Service),
+        (0..limits::SERVERS_MAX).prop_map(To::Server),
+        Just(To::Close),
+    ];
+    let route = (when, to).prop_map(|(when, to)| Route { when, to });
+    vec(route, 0..5).prop_map(|mut routes| {
+        let mut seen = BTreeSet::new();
+        routes.retain(|r| seen.insert(r.when.to_string()));
+        routes
     })
 }
 
@@ -180,7 +201,7 @@ fn service() -> impl Strategy<Value = ServiceConfig> {
         .collect();
     let outside = || prop::option::of(server());
     (
-        (vec(server(), 0..5), outside(), outside(), listens(), keepalive()),
+        (vec(server(), 0..5), outside(), outside(), listens(), keepalive(), routes()),
         numbers,
         any::<u32>(),
         vec((0..10_usize, entry()), 0..8),
@@ -189,7 +210,7 @@ fn service() -> impl Strategy<Value = ServiceConfig> {
     )
         .prop_map(
             |(
-                (servers, emergency, abuse, listen, keepalive),
+                (servers, emergency, abuse, listen, keepalive, routes),
                 numbers,
                 bits,
                 entries,
@@ -202,6 +223,7 @@ fn service() -> impl Strategy<Value = ServiceConfig> {
                     abuse,
                     listen,
                     tls,
+                    routes,
                     ..ServiceConfig::new("default")
                 };
                 for (which, value) in numbers {

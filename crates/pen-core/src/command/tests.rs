@@ -82,6 +82,8 @@ fn replies() {
         ("sndbuf 1", "4096\n"),
         ("sndbuf json", "{\"sndbuf\":0}\n"),
         ("congestion json", "{\"congestion\":null}\n"),
+        ("route sni A.example. close", ""),
+        ("no route", ""),
     ] {
         check(&[line], reply);
     }
@@ -136,6 +138,9 @@ fn silent_commands() {
         "no listen",
         "service mail",
         "server emergency port 5",
+        "route sni *.example.org service web",
+        "route alpn acme-tls/1 server 3",
+        "route default close",
     ] {
         let (_, done) = after(Door::Control, &[line]);
         let done = done.unwrap_or_else(|f| panic!("{line}: {f}"));
@@ -262,6 +267,21 @@ const FAULTS: &[(&str, &str, usize)] = &[
     ("no service mail", "there is none of this name", 11),
     ("no service default", "cannot be removed", 11),
     ("log a\u{1}b", "control characters", 4),
+    ("route", "'route' needs one of sni, alpn, default", 0),
+    ("route host a", "'host' is none of sni, alpn, default", 6),
+    ("route sni", "'route' needs a host name", 0),
+    ("route sni a..b close", "route: 'a..b' is no host name", 10),
+    ("route sni a.*.b close", "elsewhere than as its first label", 10),
+    ("route sni a", "'route' needs one of service, server, close", 0),
+    ("route sni a to b", "'to' is none of service, server, close", 12),
+    ("route sni a service", "needs the name of a service", 0),
+    ("route sni a service b/c", "only letters", 20),
+    ("route sni a server emergency", "it is not in the table", 19),
+    ("route sni a server 16384", "out of range", 19),
+    ("route default server web", "no server called 'web'", 21),
+    ("no route sni a.example", "there is none for 'a.example'", 13),
+    ("no route default", "there is none for 'default'", 9),
+    ("no route any", "'any' is none of", 9),
     ("help blacklits", "did you mean 'blacklist'?", 5),
 ];
 
@@ -347,6 +367,46 @@ fn a_file_replaces_lists_and_a_session_appends() {
 }
 
 #[test]
+fn routes_are_replaced_one_by_one_and_by_a_file_as_a_whole() {
+    let mut config = Config::default();
+    let routes = |config: &Config| -> Vec<String> {
+        config.services[0].routes.iter().map(ToString::to_string).collect()
+    };
+    let mut session = Context { door: Door::Control, ..Context::reload() };
+    for line in [
+        "server 1 port 1 name web",
+        "route sni WWW.example.org. service a",
+        "route default close",
+        "route sni www.example.org server web",
+        "route alpn h2 service b",
+    ] {
+        run(&mut config, &mut session, line).unwrap();
+    }
+    let all = ["sni www.example.org server 1", "default close", "alpn h2 service b"];
+    assert_eq!(routes(&config), all);
+    run(&mut config, &mut session, "no route default").unwrap();
+    assert_eq!(routes(&config), [all[0], all[2]]);
+    for _ in 0..2 {
+        let mut file = Context::reload();
+        run(&mut config, &mut file, "blacklist 7").unwrap();
+        assert_eq!(routes(&config).len(), 2, "not mentioned, not touched");
+        for line in ["route sni a.example close", "route sni b.example close"] {
+            run(&mut config, &mut file, line).unwrap();
+        }
+        assert_eq!(routes(&config), ["sni a.example close", "sni b.example close"]);
+        run(&mut config, &mut session, "route default service rest").unwrap();
+        run(&mut config, &mut session, "no route sni a.example").unwrap();
+    }
+    run(&mut config, &mut Context::reload(), "no route").unwrap();
+    assert!(routes(&config).is_empty());
+    for n in 0..crate::limits::ROUTES_MAX {
+        run(&mut config, &mut session, &format!("route sni n{n}.example close")).unwrap();
+    }
+    let fault = run(&mut config, &mut session, "route default close").unwrap_err();
+    assert!(fault.message.contains("there are 4096 already"), "{fault}");
+}
+
+#[test]
 fn tables_shrink_at_start_only() {
     let mut config = Config::default();
     for (starting, line, clients, connections) in [
@@ -371,6 +431,7 @@ fn reports_and_effects() {
     for (line, report) in [
         ("servers", Report::Servers),
         ("services", Report::Services),
+        ("routes", Report::Routes),
         ("status", Report::Status),
         ("recent", Report::Recent(300)),
         ("recent 5", Report::Recent(5)),
@@ -443,6 +504,8 @@ fn written_settings() {
             "listen 127.0.0.1:8080",
             "server 0 address 127.0.0.1 port 4001 max 4 hard 5 weight 6 prio 7 acl 4",
             "server 1 address ::1 port 99",
+            "route sni *.Example.org service web",
+            "route default close",
             "acl 2 permit 10.0.0.0 255.0.0.0",
             "acl 2 deny 10.1.2.3",
             "acl 4 deny ::1/64",
@@ -488,6 +551,9 @@ fn written_settings() {
         "idle_timeout 13",
         "geoip_db /var/c.mmdb",
         "no stubborn",
+        "no route",
+        "route sni *.example.org service web",
+        "route default close",
         "tcp_fastclose off",
     ] {
         assert!(lines.contains(&line), "{line}");

@@ -161,6 +161,10 @@ fn further(out: &mut Out, service: &ServiceConfig) {
     out.line(&format!("udp_spread {}", service.udp_spread.word()));
     out.line(&format!("engine {}", service.engine.word()));
     out.line(&format!("http_forwarded {}", service.http_forwarded.word()));
+    out.line("no route");
+    for route in &service.routes {
+        out.line(&format!("route {route}"));
+    }
     match service.source {
         Some(ip) => out.line(&format!("source {ip}")),
         None => out.line("no source"),

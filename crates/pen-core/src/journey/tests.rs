@@ -333,3 +333,30 @@ fn a_visitors_country_is_asked_for_once_and_only_if_a_list_names_one() {
     let unknown = live(&config);
     assert!(!unknown.admits(1, &visitor(1, None)) && unknown.admits(0, &visitor(1, None)));
 }
+
+#[test]
+fn a_route_to_one_server_goes_there_or_nowhere() {
+    let config = with_emergency(3);
+    let live = live(&config);
+    let who = visitor(1, Some(2));
+    let only = |slot| Journey::only(&live, &who, slot, NOW, |_, _| ());
+    let (mut journey, step) = only(1);
+    assert_eq!(step, to(1));
+    let step = journey.failed(&live, &who, ConnectFailure::Refused, NOW, |_, _| ());
+    assert_eq!(step, Step::Close(CloseReason::NoServer), "neither the others nor emergency");
+    journey.end(0, 0);
+    let mut refused = Vec::new();
+    let (mut journey, step) = Journey::only(&live, &who, 1, NOW, |s, r| refused.push((s, r)));
+    assert_eq!(step, Step::Close(CloseReason::NoServer));
+    assert_eq!(refused, [(Regular(1), Refusal::Blacklisted)]);
+    journey.end(0, 0);
+    let (mut journey, step) = only(3);
+    assert_eq!(step, Step::Close(CloseReason::NoServer), "the table has no such server");
+    journey.end(0, 0);
+    // There is nowhere else to go, so a burst is not turned away.
+    let many: Vec<_> = (0..config.pending_max + 5).map(|_| only(0)).collect();
+    assert!(many.iter().all(|(_, step)| *step == to(0)));
+    for (mut journey, _) in many {
+        journey.end(0, 0);
+    }
+}

@@ -6,6 +6,7 @@ pub mod classic;
 pub mod flows;
 pub mod html;
 pub mod json;
+pub mod routes;
 pub mod text;
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::config::{Mode, ServerConfig};
+use crate::hello::Hello;
+use crate::routes::{Route, Table, To, When};
 
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -210,6 +212,36 @@ fn json_twins() {
     assert_eq!(status["clients"][1]["server"], serde_json::Value::Null);
 }
 
+fn table() -> Table {
+    let routes = [
+        Route { when: When::sni("*.example.org").unwrap(), to: To::Service("web".to_owned()) },
+        Route { when: When::alpn("h2").unwrap(), to: To::Server(3) },
+        Route { when: When::Default, to: To::Close },
+    ];
+    let table = Table::build(&routes, None);
+    let hello = Hello { alpn: vec![b"h2".to_vec()], ..Hello::default() };
+    assert_eq!(table.choose(Ok(&hello)), &To::Server(3));
+    table
+}
+
+#[test]
+fn routes_are_listed_with_their_counters() {
+    let table = table();
+    assert_eq!(
+        routes::text(Some(&table)),
+        "sni *.example.org service web taken 0\nalpn h2 server 3 taken 1\ndefault close taken 0\n\
+         not_tls 0 no_route 0 hello_timeout 0 service_full 0\n"
+    );
+    assert_eq!(routes::text(None), "");
+    let first = concat!(
+        r#"{"service":"default","routes":[{"kind":"sni","name":"*.example.org","to":"service","#,
+        r#""to_service":"web","to_server":null,"taken":0},"#
+    );
+    let reply = routes::json("default", Some(&table));
+    assert!(reply.starts_with(first), "{reply}");
+    assert!(routes::json("default", None).contains(r#""routes":[],"not_tls":0"#));
+}
+
 #[test]
 fn every_field_of_the_twins_is_documented() {
     fn names(value: &serde_json::Value, into: &mut Vec<String>) {
@@ -238,6 +270,7 @@ fn every_field_of_the_twins_is_documented() {
         json::status(&s),
         json::certificates(&[certificate()]),
         flows::json(&flows::FlowsRow::default()),
+        routes::json("default", Some(&table())),
     ] {
         names(&serde_json::from_str(&reply).unwrap(), &mut fields);
     }

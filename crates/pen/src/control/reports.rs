@@ -13,7 +13,7 @@ use pen_core::command::Report;
 use pen_core::limits;
 use pen_core::report::flows::{self, FlowsRow};
 use pen_core::report::{
-    ClientRow, ConnectionRow, ServerRow, Snapshot, certificates, classic, html, json,
+    ClientRow, ConnectionRow, ServerRow, Snapshot, certificates, classic, html, json, routes,
 };
 use pen_core::servers::ServerRef;
 use pen_sys::localtime;
@@ -75,6 +75,8 @@ pub fn reply(running: &Running, service: &str, report: &Report, as_json: bool) -
             let max = service.tables().slots.max();
             number("conn_max", max, as_json)
         }
+        (Report::Routes, false) => routes::text(service.live.load().routes.as_ref()),
+        (Report::Routes, true) => routes::json(&service.name, service.live.load().routes.as_ref()),
         (Report::Idlers, false) => classic::idlers(&shallow(service)),
         (Report::Idlers, true) => json::idlers(&shallow(service)),
         (Report::Flows, false) => flows::text(&flow_counts(running, service)),

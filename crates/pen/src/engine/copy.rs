@@ -65,6 +65,11 @@ pub(super) fn pump(
 pub(super) fn receive(flow: &mut Flow, source: BorrowedFd<'_>, buffer: &mut [u8]) -> usize {
     let want = if flow.is_bulky() { limits::SCRATCH } else { limits::READ_MODEST };
     let room = buffer.get_mut(..want).unwrap_or_default();
+    if flow.early.is_some() {
+        let n = early(flow, room);
+        flow.read += n as u64;
+        return n;
+    }
     match recv(source, room, RecvFlags::empty()) {
         Ok((0, _)) => {
             flow.source_end = Some(Outcome::Ended);
@@ -89,6 +94,21 @@ pub(super) fn receive(flow: &mut Flow, source: BorrowedFd<'_>, buffer: &mut [u8]
             0
         }
     }
+}
+
+/// Takes what was read before it was known where to.
+pub(super) fn early(flow: &mut Flow, room: &mut [u8]) -> usize {
+    let Some(early) = flow.early.as_mut() else { return 0 };
+    let rest = early.bytes.get(early.from..).unwrap_or_default();
+    let n = rest.len().min(room.len());
+    if let (Some(to), Some(from)) = (room.get_mut(..n), rest.get(..n)) {
+        to.copy_from_slice(from);
+    }
+    early.from += n;
+    if early.from >= early.bytes.len() {
+        flow.early = None;
+    }
+    n
 }
 
 pub(super) fn forward(flow: &mut Flow, sink: BorrowedFd<'_>, bytes: &[u8]) -> Option<Pumped> {

@@ -109,6 +109,8 @@ pub enum Pumped {
 /// One direction of one connection.
 #[derive(Debug, Default)]
 pub struct Flow {
+    /// Read before there was a sink, to be passed on as if it were read next.
+    early: Option<Box<Unsent>>,
     /// Read and not yet written; `None` except while the sink is slow.
     unsent: Option<Box<Unsent>>,
     /// How the source ended; the direction is over once what was read is written.
@@ -166,6 +168,14 @@ impl Flow {
         self.source_end
     }
 
+    /// `bytes` were read from the source while it was not known where to; they come first.
+    pub fn begin_with(&mut self, bytes: Vec<u8>) {
+        if !bytes.is_empty() {
+            self.early = Some(Box::new(Unsent { bytes: bytes.into_boxed_slice(), from: 0 }));
+        }
+        self.readable = true;
+    }
+
     /// Which engines may move it.
     pub fn choose(&mut self, choice: Choice) {
         self.choice = choice;
@@ -173,13 +183,15 @@ impl Flow {
 
     /// Bytes read and not yet written.
     pub fn unsent(&self) -> u64 {
-        let copied = self.unsent.as_ref().map_or(0, |u| u.bytes.len() - u.from);
+        let held = |u: &Option<Box<Unsent>>| u.as_ref().map_or(0, |u| u.bytes.len() - u.from);
+        let copied = held(&self.unsent) + held(&self.early);
         (copied + self.piped.as_ref().map_or(0, |p| p.held())) as u64
     }
 
     /// Its connection has ended: what it holds of the worker's is given back.
     pub fn end(&mut self, scratch: &mut Scratch) {
         self.unsent = None;
+        self.early = None;
         splice::release(self, &mut scratch.pipes);
     }
 
@@ -231,7 +243,7 @@ impl Flow {
     #[inline]
     fn piped(&mut self, pipes: &mut Pipes) -> bool {
         // Most flows are never bulky: for them this is one comparison.
-        if self.bulky() && self.piped.is_none() && self.unsent.is_none() {
+        if self.bulky() && self.piped.is_none() && self.unsent.is_none() && self.early.is_none() {
             self.piped = pipes.take().map(|p| Box::new(Piped::new(p)));
         }
         self.piped.is_some()

@@ -205,12 +205,13 @@ fn read_and_open(
         false => limits::READ_MODEST,
     };
     let room = read.get_mut(held..held + want).unwrap_or_default();
-    let n = match recv(socket, room, RecvFlags::empty()) {
-        Ok((0, _)) => {
+    let early = flow.early.is_some();
+    let n = match if early { Ok(copy::early(flow, room)) } else { received(socket, room) } {
+        Ok(0) => {
             flow.source_end = Some(end_of(session));
             return Ok(());
         }
-        Ok((n, _)) => n,
+        Ok(n) => n,
         Err(Errno::AGAIN) => {
             flow.readable = false;
             return Ok(());
@@ -224,12 +225,16 @@ fn read_and_open(
     let outcome = session.open(read.get_mut(..held + n).unwrap_or_default(), opened);
     if session.has_ended() {
         flow.source_end = Some(Outcome::Ended);
-    } else if n < want && !flow.to_the_last {
+    } else if n < want && !flow.to_the_last && !early {
         // Edge-triggered: what comes later announces itself.
         flow.readable = false;
         flow.source_end = flow.end_near.then(|| end_of(session));
     }
     outcome
+}
+
+fn received(socket: BorrowedFd<'_>, room: &mut [u8]) -> Result<usize, Errno> {
+    recv(socket, room, RecvFlags::empty()).map(|(n, _)| n)
 }
 
 /// What the end of the connection means for a stream that has not ended by itself.

@@ -163,3 +163,27 @@ fn a_tap_sees_every_byte_that_the_pipe_had_not_taken() {
     reader.read_exact(&mut got).unwrap();
     assert_eq!(&got, b"plainSEEN");
 }
+
+#[test]
+fn what_was_read_early_comes_first() {
+    for choice in ALL {
+        for early in [0, 1, 70_000] {
+            let all = pattern(early + 500);
+            let (mut writer, mut line, mut reader) = Line::new(choice);
+            line.flow.begin_with(all[..early].to_vec());
+            assert_eq!(line.flow.unsent(), early as u64, "{choice:?}");
+            writer.write_all(&all[early..]).unwrap();
+            drop(writer);
+            let reading = thread::spawn(move || {
+                let mut bytes = Vec::new();
+                reader.read_to_end(&mut bytes).map(|_| bytes)
+            });
+            let over = line.until(|_, p| matches!(p, Pumped::Over(_)));
+            assert_eq!(over, Pumped::Over(Outcome::Ended));
+            let moved = (line.flow.read, line.flow.written, line.flow.unsent());
+            assert_eq!(moved, (all.len() as u64, all.len() as u64, 0), "{choice:?} {early}");
+            line.sink.shutdown(std::net::Shutdown::Write).unwrap();
+            assert!(reading.join().unwrap().unwrap() == all, "{choice:?} {early}: other bytes");
+        }
+    }
+}

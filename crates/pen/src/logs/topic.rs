@@ -21,6 +21,8 @@ pub enum Topic {
     ForeignSource,
     /// A request head was refused.
     RequestRefused,
+    /// A client was not passed on because of its TLS hello.
+    HelloRefused,
     /// A control session was refused or cut.
     ControlRefused,
     /// What happens to single connections, at debug levels.
@@ -28,7 +30,7 @@ pub enum Topic {
 }
 
 impl Topic {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::ServerFailed,
         Self::NoServer,
         Self::ClientDenied,
@@ -36,6 +38,7 @@ impl Topic {
         Self::Shortage,
         Self::ForeignSource,
         Self::RequestRefused,
+        Self::HelloRefused,
         Self::ControlRefused,
         Self::Connection,
     ];
@@ -50,6 +53,7 @@ impl Topic {
             Self::Shortage => "shortages",
             Self::ForeignSource => "source addresses that are not there",
             Self::RequestRefused => "refused requests",
+            Self::HelloRefused => "clients that no route took",
             Self::ControlRefused => "refused control sessions",
             Self::Connection => "connections",
         }

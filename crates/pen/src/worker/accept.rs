@@ -119,14 +119,23 @@ impl Worker {
         conn.from_client.choose(live.config.engine);
         conn.from_server.choose(live.config.engine);
         let permitted = live.admits(live.config.client_acl, &conn.visitor);
-        // A denied client costs a handshake only where there is a server for it.
+        // Routes look at what the client says before anybody decrypts it. A denied client costs a
+        // handshake only where there is a server for it.
+        let asks = permitted && live.routes.is_some();
         let terminator = service.tls.load();
-        let terminator = terminator.as_ref().filter(|_| permitted || live.abuse.is_some());
-        let waits = terminator.is_some() || permitted && (live.config.peek || live.config.dummy);
+        let terminator =
+            terminator.as_ref().filter(|_| !asks && (permitted || live.abuse.is_some()));
+        let waits =
+            terminator.is_some() || asks || permitted && (live.config.peek || live.config.dummy);
         let step = self.enter(service, &live, &mut conn, permitted, waits);
         self.say_accepted(service, &conn);
-        let first_bytes_to = if live.config.dummy { Phase::Dummy } else { Phase::Peeking };
+        let first_bytes_to = match live.config.dummy {
+            _ if asks => Phase::Hello,
+            true => Phase::Dummy,
+            false => Phase::Peeking,
+        };
         conn.phase = if step.is_some() { Phase::Connecting } else { first_bytes_to };
+        conn.asking = (conn.phase == Phase::Hello).then(Box::default);
         conn.tap = super::tap::for_client(&live.config, peer, terminator.is_some());
         let key = self.insert(conn);
         if let Some(Step::Close(_)) = step {
@@ -286,7 +295,7 @@ impl Worker {
     }
 }
 
-fn has_pending_room(service: &Service, pending_max: u32) -> bool {
+pub(super) fn has_pending_room(service: &Service, pending_max: u32) -> bool {
     service.pending.load(Ordering::SeqCst) < pending_max
 }
 

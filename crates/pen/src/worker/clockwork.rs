@@ -24,6 +24,7 @@ impl Worker {
             self.look_at_connecting(station);
             self.look_at_open(station);
             self.look_at_silent(station);
+            self.look_at_waiting(station);
             self.look_at_idlers(station);
             self.look_at_flows(station);
         }
@@ -93,7 +94,19 @@ impl Worker {
             if self.now < due {
                 return self.due_by(due);
             }
-            self.finish(key, Manner::Reset, CloseReason::ClientSilent);
+            self.hello_timed_out(key);
+        }
+    }
+
+    fn look_at_waiting(&mut self, station: u32) {
+        loop {
+            let Some(s) = self.stations.get(station as usize) else { return };
+            let Some((key, since)) = s.waiting.head(&self.conns) else { return };
+            let due = since.plus_s(limits::HELLO_DEADLINE_S);
+            if self.now < due {
+                return self.due_by(due);
+            }
+            self.hello_timed_out(key);
         }
     }
 

@@ -13,6 +13,7 @@ use pen_core::report::ConnectionRow;
 use pen_core::select::Visitor;
 use pen_core::servers::ServerRef;
 
+use super::hello::Asking;
 use super::queue::Links;
 use super::tap::ClientTap;
 use crate::engine::{End, Flow, Pumped, Scratch, Tap};
@@ -30,6 +31,13 @@ pub enum Phase {
     Peeking,
     /// `dummy`: the client's first bytes are awaited, Pen answers itself.
     Dummy,
+    /// The service has routes: the client's hello is awaited.
+    Hello,
+    /// The client was routed to another service and waits for room there.
+    Waiting {
+        /// Key of that service's station.
+        at: u32,
+    },
     /// A connect to a server is pending.
     Connecting,
     /// The TLS handshake with a server is not over; the connect timeout runs.
@@ -113,6 +121,8 @@ pub struct Conn {
     pub phase: Phase,
     /// The search for a server; `None` before it starts.
     pub journey: Option<Journey>,
+    /// What the client said so far, while it is not known where it goes.
+    pub asking: Option<Box<Asking>>,
     /// Which streams are open.
     pub relay: Relay,
     /// Client to server.
@@ -148,6 +158,7 @@ impl Conn {
             up_tls: None,
             phase: Phase::Peeking,
             journey: None,
+            asking: None,
             relay: Relay::new(),
             from_client: Flow::default(),
             from_server: Flow::default(),
@@ -239,6 +250,8 @@ impl Conn {
                 Phase::Handshaking { .. }
                 | Phase::Peeking
                 | Phase::Dummy
+                | Phase::Hello
+                | Phase::Waiting { .. }
                 | Phase::Connecting
                 | Phase::Securing => 1,
                 Phase::Open | Phase::Flushing { .. } | Phase::Gone => self.relay.state_number(),

@@ -32,6 +32,13 @@ impl Worker {
             Err(Errno::AGAIN) => return,
             Err(_) => return self.finish(key, Manner::Reset, CloseReason::ClientReset),
         }
+        self.reply_dummy(key);
+    }
+
+    /// Answers a client whose first bytes were read.
+    pub(super) fn reply_dummy(&mut self, key: u32) {
+        let Some(conn) = self.conns.get_mut(key as usize) else { return };
+        let Some(down) = conn.down.as_ref() else { return };
         let answer = format!(
             "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nContent-Type: text/html\r\n\
              Connection: close\r\n\r\n{BODY}",

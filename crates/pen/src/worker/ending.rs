@@ -54,6 +54,7 @@ impl Worker {
         let moved = conn.settle();
         conn.tap = None;
         (conn.down_tls, conn.up_tls) = (None, None);
+        conn.asking = None;
         conn.from_client.end(&mut self.scratch);
         conn.from_server.end(&mut self.scratch);
         if let Some(journey) = conn.journey.as_mut() {
@@ -76,15 +77,20 @@ impl Worker {
         self.leave_station(station);
     }
 
-    fn leave_lists(&mut self, key: u32) {
+    pub(super) fn leave_lists(&mut self, key: u32) {
         let Some(conn) = self.conns.get(key as usize) else { return };
-        let (station, phase) = (conn.station, conn.phase);
-        if let Phase::Handshaking { .. } = phase {
-            return self.handshake_over(key);
-        }
+        let phase = conn.phase;
+        let station = match phase {
+            Phase::Handshaking { .. } => return self.handshake_over(key),
+            Phase::Waiting { at } => at,
+            _ => conn.station,
+        };
         let Some(station) = self.stations.get_mut(station as usize) else { return };
         match phase {
-            Phase::Peeking | Phase::Dummy => station.silent.remove(&mut self.conns, key),
+            Phase::Peeking | Phase::Dummy | Phase::Hello => {
+                station.silent.remove(&mut self.conns, key)
+            }
+            Phase::Waiting { .. } => station.waiting.remove(&mut self.conns, key),
             Phase::Connecting | Phase::Securing => station.connecting.remove(&mut self.conns, key),
             Phase::Open => station.open.remove(&mut self.conns, key),
             Phase::Flushing { .. } => self.flushing.remove(&mut self.conns, key),
@@ -94,6 +100,11 @@ impl Worker {
 
     fn leave_station(&mut self, key: u32) {
         self.count(|mailbox| mailbox.connections.fetch_sub(1, Ordering::Relaxed));
+        self.one_less_at(key);
+    }
+
+    /// A station has one connection less, though the worker may not.
+    pub(super) fn one_less_at(&mut self, key: u32) {
         let Some(station) = self.stations.get_mut(key as usize) else { return };
         station.conns -= 1;
         if station.retired && station.conns == 0 {

@@ -12,6 +12,7 @@ mod dummy;
 mod dump;
 mod ending;
 mod handshake;
+mod hello;
 mod idlers;
 mod orders;
 mod queue;
@@ -62,6 +63,8 @@ pub struct Worker {
     stations: Slab<Station>,
     /// Station keys by service id.
     by_service: HashMap<u32, u32>,
+    /// Where stations were found by the name of their service; a guess.
+    by_name: HashMap<String, u32>,
     doors: Slab<WatchedDoor>,
     scratch: Scratch,
     /// A descriptor held so that there is one for the server of the next client.
@@ -239,6 +242,7 @@ impl Seed {
             conns: Slab::new(),
             stations: Slab::new(),
             by_service: HashMap::new(),
+            by_name: HashMap::new(),
             doors: Slab::new(),
             scratch: Scratch::new(),
             spare: None,

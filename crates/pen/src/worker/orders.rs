@@ -132,6 +132,8 @@ impl Worker {
         self.forget_flows(station);
         let Some(s) = self.stations.get_mut(station as usize) else { return };
         s.retired = true;
+        self.send_waiting_elsewhere(station);
+        let Some(s) = self.stations.get(station as usize) else { return };
         if s.conns == 0 {
             self.by_service.remove(&service);
             self.stations.remove(station as usize);
@@ -140,6 +142,9 @@ impl Worker {
     }
 
     fn resume(&mut self, service: u32) {
+        if let Some(station) = self.by_service.get(&service) {
+            self.admit_waiting(*station);
+        }
         let station = self.by_service.get(&service).and_then(|k| self.stations.get(*k as usize));
         for key in station.map(|s| s.doors.clone()).unwrap_or_default() {
             self.arm(key);

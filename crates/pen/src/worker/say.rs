@@ -5,7 +5,10 @@ use std::io;
 use std::net::IpAddr;
 
 use pen_core::addr::{Peer, Place};
-use pen_core::reasons::{CloseReason, ConnectFailure, Refusal};
+use pen_core::hello::Hello;
+use pen_core::limits;
+use pen_core::near::shown;
+use pen_core::reasons::{CloseReason, ConnectFailure, HelloFault, Refusal};
 use pen_core::servers::{Server, ServerRef};
 
 use super::Worker;
@@ -13,6 +16,9 @@ use super::conn::Conn;
 use crate::logs::{Level, Topic};
 use crate::shared::Service;
 use crate::tls::Trouble;
+
+/// Protocols of a hello that a message repeats.
+const PROTOCOLS_SHOWN: usize = 4;
 
 impl Worker {
     pub(super) fn say_accepted(&self, service: &Service, conn: &Conn) {
@@ -140,6 +146,58 @@ impl Worker {
                 "{}: cannot accept clients: {error}; they wait in the kernel's queue, Pen tries again",
                 service.name
             )
+        });
+    }
+
+    /// Where a client's hello led it: to the end is worth a line at any level.
+    pub(super) fn say_routed(&self, key: u32, said: Result<&Hello, HelloFault>, nowhere: bool) {
+        let Some(conn) = self.conns.get(key as usize) else { return };
+        let Some(service) = self.station_service(conn.station) else { return };
+        let text = || {
+            let what = match said {
+                Ok(hello) => {
+                    let name = hello.sni.as_deref().unwrap_or("no name");
+                    let protocols = hello.alpn.iter().take(PROTOCOLS_SHOWN);
+                    let protocols: Vec<String> =
+                        protocols.map(|p| shown(&String::from_utf8_lossy(p))).collect();
+                    let version = hello.versions.iter().max().copied().unwrap_or_default();
+                    let offers = match protocols.is_empty() {
+                        true => "no protocol".to_owned(),
+                        false => protocols.join(", "),
+                    };
+                    format!("asks for {name}, offers {offers}, version {version:#06x}")
+                }
+                Err(fault) => format!("sent no TLS hello: {}", fault.word()),
+            };
+            let then = if nowhere { "no route is for it; closed" } else { "routed" };
+            let (slot, client) = (conn.slot, conn.visitor.peer.addr);
+            format!("{}: connection {slot}, client {client}: {what}; {then}", service.name)
+        };
+        match nowhere {
+            true => self.logs.say_often(Topic::HelloRefused, Level::Always, text),
+            false => self.logs.say(Level::Debug(2), text),
+        }
+    }
+
+    pub(super) fn say_waiting(&self, key: u32, to: &Service) {
+        let Some(conn) = self.conns.get(key as usize) else { return };
+        self.logs.say_often(Topic::HelloRefused, Level::Debug(1), || {
+            let client = conn.visitor.peer.addr;
+            format!("{}: no room for client {client}, which was routed here; it waits", to.name)
+        });
+    }
+
+    pub(super) fn say_not_routed(&self, service: &Service, conn: &Conn, reason: CloseReason) {
+        let why = match reason {
+            CloseReason::HelloTimeout => "did not finish its TLS hello",
+            CloseReason::ServiceFull => "found no room where its route leads",
+            _ => return,
+        };
+        self.logs.say_often(Topic::HelloRefused, Level::Always, || {
+            let (slot, client) = (conn.slot, conn.visitor.peer.addr);
+            let seconds = limits::HELLO_DEADLINE_S;
+            let name = &service.name;
+            format!("{name}: connection {slot}, client {client}: {why} in {seconds} s; reset")
         });
     }
 

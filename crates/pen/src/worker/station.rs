@@ -22,8 +22,10 @@ pub struct Station {
     pub doors: Vec<usize>,
     /// TLS handshakes of clients that are not over; the oldest first.
     pub handshaking: Queue,
-    /// `peek` and `dummy`: the client's first bytes are awaited.
+    /// `peek`, `dummy` and routes: the client's first bytes are awaited.
     pub silent: Queue,
+    /// Clients that were routed here and wait for room; they count where they came in.
+    pub waiting: Queue,
     /// Connects that are pending; the oldest first.
     pub connecting: Queue,
     /// Fully open connections; the one that was active longest ago first, to the second.
@@ -48,6 +50,7 @@ impl Station {
             doors: Vec::new(),
             handshaking: Queue::default(),
             silent: Queue::default(),
+            waiting: Queue::default(),
             connecting: Queue::default(),
             open: Queue::default(),
             log: None,

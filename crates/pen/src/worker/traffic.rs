@@ -33,22 +33,24 @@ impl Worker {
                 self.refuse_handshake(key, &Trouble::left());
             }
             (Phase::Handshaking { .. }, Side::Client) => self.shake_client(key, flags),
-            (Phase::Peeking | Phase::Dummy | Phase::Connecting | Phase::Securing, Side::Client)
-                if broken =>
-            {
+            (Phase::Open, side) => self.traffic(key, side, flags),
+            (_, Side::Client) if broken => {
                 self.finish(key, Manner::Reset, CloseReason::ClientGone);
             }
             (Phase::Peeking | Phase::Dummy, Side::Client) => {
                 note_readable(conn, side, flags);
                 self.hear_client(key);
             }
-            (Phase::Connecting | Phase::Securing, Side::Client) => {
+            (Phase::Waiting { .. } | Phase::Connecting | Phase::Securing, Side::Client) => {
                 note_readable(conn, side, flags);
+            }
+            (Phase::Hello, Side::Client) => {
+                note_readable(conn, side, flags);
+                self.read_hello(key);
             }
             (Phase::Connecting, Side::Server) => self.on_connect_event(key, flags),
             (Phase::Securing, Side::Server) => self.shake_server(key, flags),
-            (Phase::Open, side) => self.traffic(key, side, flags),
-            (Phase::Handshaking { .. } | Phase::Peeking | Phase::Dummy, Side::Server) => {}
+            (_, Side::Server) => {}
         }
     }
 

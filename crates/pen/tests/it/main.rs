@@ -16,6 +16,7 @@ mod options;
 mod outage;
 mod reload;
 mod rest;
+mod routes;
 mod sockets;
 mod spread;
 mod stalled;

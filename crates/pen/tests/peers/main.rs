@@ -8,6 +8,7 @@
 mod classic;
 mod collector;
 mod interactive;
+mod passthrough;
 mod redis;
 mod secure;
 mod web;

@@ -82,6 +82,17 @@ fn default_port(service: &ServiceConfig) -> Option<u16> {
     })
 }
 
+/// The slot of a server of the table.
+pub(super) fn slot_of(service: &ServiceConfig, word: &Word) -> Result<u32, Fault> {
+    match find(service, word)? {
+        Which::Slot(n) => Ok(u32::try_from(n).unwrap_or(SERVERS_MAX)),
+        Which::Outside(_) => {
+            let message = format!("server {}: it is not in the table", shown(&word.text));
+            Err(Fault::new(message, word.column))
+        }
+    }
+}
+
 fn find(service: &ServiceConfig, word: &Word) -> Result<Which, Fault> {
     let text = word.text.as_str();
     match text {

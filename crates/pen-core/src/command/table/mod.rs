@@ -10,6 +10,7 @@ mod later;
 mod listening;
 mod logs;
 mod process;
+mod routing;
 mod servers;
 mod sockets;
 mod ssl;
@@ -135,6 +136,7 @@ pub const GROUPS: &[Group] = &[
     Group { title: "Listening, services and HTTP", rows: listening::ROWS },
     Group { title: "TLS", rows: ssl::ROWS },
     Group { title: "UDP", rows: udp::ROWS },
+    Group { title: "Routing by TLS name", rows: routing::ROWS },
     Group { title: "Log and status", rows: logs::ROWS },
     Group { title: "Process", rows: process::ROWS },
     Group { title: "Not in this build yet, and old words", rows: later::ROWS },
