@@ -222,6 +222,47 @@ pub struct ServerConfig {
     pub prio: u32,
     /// The access list clients must pass, 0 to 9.
     pub acl: u8,
+    /// Whether and how TLS is spoken to it.
+    pub tls: ServerTls,
+}
+
+/// TLS towards one server. What is set stays set while it is off.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ServerTls {
+    /// Whether it is spoken, and whether the certificate counts.
+    pub trust: Trust,
+    /// The name that is asked for and that the certificate must have; `None` is the server's host.
+    pub sni: Option<String>,
+    /// The file of the authorities that may have signed the certificate; `None` is the system's.
+    pub ca: Option<String>,
+    /// The file of the certificate that Pen shows to the server.
+    pub cert: Option<String>,
+    /// The file of its key; `None` is the same file.
+    pub key: Option<String>,
+}
+
+/// `tls` of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Trust {
+    /// Plain TCP.
+    #[default]
+    Off,
+    /// TLS with a certificate that an authority has signed for the server's name.
+    Verify,
+    /// TLS with anybody.
+    Insecure,
+}
+
+impl Trust {
+    /// The word of the command.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Verify => "verify",
+            Self::Insecure => "insecure",
+        }
+    }
 }
 
 /// How servers are chosen; each can be switched on its own, as in the classic.

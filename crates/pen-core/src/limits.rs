@@ -195,7 +195,8 @@ pub const TLS_CRL_MAX: u64 = 128 * 1024 * 1024;
 pub const TLS_OCSP_MAX: u64 = 32 * 1024;
 /// Certificates of a file with a chain. One more is an error.
 pub const TLS_CHAIN_MAX: usize = 64;
-/// Certificate authorities of a service. One more is an error.
+/// Certificate authorities of a service, or of a file that servers are verified by. One more is an
+/// error.
 pub const TLS_CA_MAX: usize = 4_096;
 /// Authorities that are named to clients; with more of them none is, and the client chooses.
 pub const TLS_CA_HINTS_MAX: usize = 64;
@@ -213,6 +214,9 @@ pub const TLS_OCSP_SKEW_S: i64 = 300;
 pub const TLS_SESSIONS_MAX: usize = 16_384;
 /// Bytes of early data that a client may send with `ssl_early_data`. More ends the handshake.
 pub const TLS_EARLY_DATA_MAX: u32 = 16 * 1024;
+/// Tickets kept of one server to resume sessions with; the oldest is forgotten. A server sends two
+/// per handshake, each can be used once.
+pub const TLS_SERVER_TICKETS: usize = 8;
 /// Milliseconds an aborted connection waits for its last bytes to reach the other side before the
 /// reset is sent.
 pub const ABORT_FLUSH_MS: u64 = 5_000;

@@ -59,23 +59,33 @@ pub fn targets(service: &ServiceConfig) -> impl Iterator<Item = &str> {
     })
 }
 
+/// A host name as it is compared: lower case, no dot at the end.
+///
+/// # Errors
+/// Why it is none.
+pub fn host_name(text: &str) -> Result<String, &'static str> {
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let valid = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    if name.len() > limits::ROUTE_NAME_MAX {
+        Err("is longer than a host name can be")
+    } else if !name.split('.').all(|label| !label.is_empty() && label.bytes().all(valid)) {
+        Err("is no host name; international names are written as xn--...")
+    } else {
+        Ok(name.to_ascii_lowercase())
+    }
+}
+
 impl When {
     /// A name as `route sni` takes it.
     ///
     /// # Errors
     /// Why it is none.
     pub fn sni(text: &str) -> Result<Self, &'static str> {
-        let name = text.strip_suffix('.').unwrap_or(text);
-        let labels = name.strip_prefix("*.").unwrap_or(name);
-        let valid = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
-        if name.len() > limits::ROUTE_NAME_MAX {
-            Err("is longer than a host name can be")
-        } else if labels.contains('*') {
-            Err("has a '*' elsewhere than as its first label")
-        } else if !labels.split('.').all(|l| !l.is_empty() && l.bytes().all(valid)) {
-            Err("is no host name; international names are written as xn--...")
-        } else {
-            Ok(Self::Sni(name.to_ascii_lowercase()))
+        match text.strip_prefix("*.") {
+            Some(rest) if rest.contains('*') => Err("has more than one '*'"),
+            Some(rest) => host_name(rest).map(|rest| Self::Sni(format!("*.{rest}"))),
+            None if text.contains('*') => Err("has a '*' elsewhere than as its first label"),
+            None => host_name(text).map(Self::Sni),
         }
     }
 

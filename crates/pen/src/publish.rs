@@ -1,6 +1,6 @@
 //! What runs, and how a configuration becomes true.
 //!
-//! [`Running::publish`] does everything that can fail first (listeners, countries, logs); on a failure what is
+//! [`Running::publish`] does everything that can fail first (listeners, countries, certificates, logs); on a failure what is
 //! new is dropped and what runs goes on untouched. Then it swaps: settings are published whole to
 //! the workers, tables grow, doors are handed over. Owned by the control thread alone. Deliberately
 //! not here: where a configuration comes from.
@@ -30,6 +30,7 @@ use crate::logs::{self, Level, LogId, Logs};
 use crate::shared::{Door, Order, Pool, Service, Tables};
 use crate::socket_options;
 use crate::tls::material::{Calendar, Told, Vault};
+use crate::tls::outward::Outward;
 
 /// Everything that runs, as the control thread knows it.
 #[derive(Debug)]
@@ -44,8 +45,10 @@ pub struct Running {
     pub logs: Logs,
     /// What knows the countries of clients.
     countries: Option<Arc<Database>>,
-    /// Certificates and what belongs to them.
+    /// What clients are shown: certificates and what belongs to them.
     vault: Vault,
+    /// How servers are spoken to in TLS.
+    outward: Outward,
     /// Which of them were warned of.
     calendar: Calendar,
     gates: Gates,
@@ -90,6 +93,7 @@ pub struct Opened {
     keeper: Keeper,
     gates: Gates,
     vault: Vault,
+    outward: Outward,
     told: Told,
 }
 
@@ -100,9 +104,10 @@ pub struct Opened {
 /// A sentence for the operator about the first certificate or address that cannot be had.
 pub fn open(config: &Config, workers: usize) -> Result<Opened, String> {
     let (vault, told) = Vault::default().prepare(config, clock::wall().0)?;
+    let outward = Outward::default().load(config)?;
     let mut keeper = Keeper::new(workers);
     let gates = keeper.plan(&Gates::new(), config)?;
-    Ok(Opened { keeper, gates, vault, told })
+    Ok(Opened { keeper, gates, vault, outward, told })
 }
 
 /// Reads the certificates of `config` and answers what should be known of them.
@@ -113,6 +118,8 @@ pub fn check(config: &Config) -> Result<Vec<String>, String> {
     let now = clock::wall().0;
     let (vault, told) = Vault::default().prepare(config, now)?;
     let mut warnings = told.warnings;
+    let nobody = Outward::default();
+    warnings.extend(nobody.load(config)?.cautions(&nobody));
     warnings.extend(Calendar::default().due(&vault.rows(now)));
     Ok(warnings)
 }
@@ -132,7 +139,7 @@ impl Running {
         ports: Arc<Services>,
         names: &dyn Names,
     ) -> Result<(Self, Changes), String> {
-        let Opened { keeper, gates, vault, told } = opened;
+        let Opened { keeper, gates, vault, outward, told } = opened;
         let mut running = Self {
             config: Config { process: config.process.clone(), services: Vec::new() },
             services: Vec::new(),
@@ -147,6 +154,7 @@ impl Running {
             ports,
             next_service: 1,
             secret: RandomState::new(),
+            outward: Outward::default(),
             retired: Vec::new(),
         };
         let cautions = socket_options::check(&running.config, &config)?;
@@ -154,7 +162,8 @@ impl Running {
         let opened = countries::open(config.process.geoip_db.as_deref());
         let warning = opened.as_ref().err().map(|why| format!("{why}; Pen starts without it"));
         running.vault = vault;
-        let mut changes = running.swap(config, gates, new_logs, opened.unwrap_or_default());
+        let mut changes =
+            running.swap(config, gates, new_logs, opened.unwrap_or_default(), outward);
         changes.caution(cautions.into_iter().chain(warning));
         changes.take(told);
         changes.warnings.extend(running.expiring());
@@ -173,6 +182,7 @@ impl Running {
         let cautions = socket_options::check(&self.config, &new)?;
         routes::fault(&new).map_or(Ok(()), Err)?;
         let (vault, told) = self.vault.prepare(&new, clock::wall().0)?;
+        let outward = self.outward.load(&new)?;
         let gates = self.keeper.plan(&self.gates, &new)?;
         let new_logs = self.open_logs(&new, names)?;
         let countries = match new.process.geoip_db == self.config.process.geoip_db {
@@ -180,7 +190,7 @@ impl Running {
             false => countries::open(new.process.geoip_db.as_deref())?,
         };
         self.vault = vault;
-        let mut changes = self.swap(new, gates, new_logs, countries);
+        let mut changes = self.swap(new, gates, new_logs, countries, outward);
         changes.caution(cautions);
         changes.take(told);
         changes.warnings.extend(self.expiring());
@@ -292,6 +302,7 @@ impl Running {
         gates: Gates,
         mut new_logs: NewLogs,
         countries: Option<Arc<Database>>,
+        outward: Outward,
     ) -> Changes {
         let mut changes = Changes::default();
         changes.warnings.extend(countries::cautions(
@@ -299,13 +310,15 @@ impl Running {
             (&new, countries.as_ref()),
         ));
         self.countries = countries;
+        changes.warnings.extend(outward.cautions(&self.outward));
+        let before = std::mem::replace(&mut self.outward, outward);
         self.logs.set_debug(new.process.debug);
         self.pool.dump_ascii.store(new.process.ascii, Ordering::Relaxed);
         self.keeper.let_go(&self.gates, &gates);
         let listeners = u64::try_from(listeners::descriptors(&gates)).unwrap_or(u64::MAX);
         let taken = listeners.saturating_add(self.descriptors_of_pipes());
         self.pool.room.resize(possible(self.descriptors, taken));
-        let renewed = self.renew(&new, taken, &mut changes);
+        let renewed = self.renew(&new, &before, taken, &mut changes);
         self.retire(&new, &mut changes);
         let mut services = Vec::with_capacity(new.services.len());
         for (config, (service, known)) in new.services.iter().zip(renewed) {
@@ -337,6 +350,7 @@ impl Running {
     fn renew(
         &mut self,
         new: &Config,
+        before: &Outward,
         taken: u64,
         changes: &mut Changes,
     ) -> Vec<(Arc<Service>, Option<bool>)> {
@@ -351,6 +365,8 @@ impl Running {
             }
             let is_known = known.is_some();
             let service = known.unwrap_or_else(|| self.create(config, places));
+            // Before the settings that say so: a server that speaks TLS is never spoken to without.
+            self.show_dialers(&service, before);
             service.tls.store(self.vault.terminator(&config.name));
             if !is_known && targets.contains(config.name.as_str()) {
                 self.order_all(|| Order::Serve { service: Arc::clone(&service), doors: vec![] });

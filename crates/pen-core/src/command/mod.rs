@@ -26,7 +26,7 @@ use crate::acl::Entry;
 use crate::ciphers::Ciphers;
 use crate::config::{
     ClientCertificates, Config, DEFAULT_SERVICE, Engine, FastClose, Forwarded, Protocol, Spread,
-    TlsOption,
+    TlsOption, Trust,
 };
 use crate::routes::When;
 use crate::server_word::ServerWord;
@@ -319,6 +319,23 @@ pub enum Change {
     Blacklist(u32),
     /// `name NAME`; `name -` takes it away.
     Name(Option<Word>),
+    /// `tls verify|insecure|off`
+    Tls(Trust),
+    /// `sni NAME`, `ca FILE`, `cert FILE`, `key FILE`; `-` takes it away.
+    TlsText(TlsText, Option<String>),
+}
+
+/// A text of a server's TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsText {
+    /// The name that is asked for.
+    Sni,
+    /// The file of authorities.
+    Ca,
+    /// The file of Pen's certificate.
+    Cert,
+    /// The file of its key.
+    Key,
 }
 
 /// The reading position: which service lines mean, and what this reading has touched so far.

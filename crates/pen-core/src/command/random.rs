@@ -10,8 +10,8 @@ use super::*;
 use crate::acl::{AccessList, Verdict, Whom};
 use crate::addr::{Host, Listen, Names, Place};
 use crate::config::{
-    ControlAcl, Engine, Mode, Process, Protocol, ServerConfig, ServiceConfig, Spread, Tls,
-    TlsOptions,
+    ControlAcl, Engine, Mode, Process, Protocol, ServerConfig, ServerTls, ServiceConfig, Spread,
+    Tls, TlsOptions, Trust,
 };
 use crate::limits;
 use crate::routes::{Route, To, When};
@@ -65,10 +65,19 @@ fn host() -> impl Strategy<Value = Host> {
     ]
 }
 
+fn server_tls() -> impl Strategy<Value = ServerTls> {
+    let trust = prop::sample::select(&[Trust::Off, Trust::Verify, Trust::Insecure][..]);
+    let file = || prop::option::of("/[a-z.]{0,9}");
+    let some = (trust, prop::option::of("[a-z]{1,5}\\.example"), file(), file(), file())
+        .prop_map(|(trust, sni, ca, cert, key)| ServerTls { trust, sni, ca, cert, key });
+    prop_oneof![Just(ServerTls::default()), some]
+}
+
 fn server() -> impl Strategy<Value = ServerConfig> {
     let n = || 0..=limits::SERVER_NUMBER_MAX;
-    (host(), any::<u16>(), n(), n(), n(), n(), 0..10_u8).prop_map(
-        |(host, port, max, hard, weight, prio, acl)| ServerConfig {
+    (host(), any::<u16>(), n(), n(), n(), n(), 0..10_u8, server_tls()).prop_map(
+        |(host, port, max, hard, weight, prio, acl, tls)| ServerConfig {
+            tls,
             host,
             port,
             max,

@@ -135,6 +135,8 @@ fn silent_commands() {
         "emergency 127.0.0.1:80",
         "forgetful",
         "server 1 address 127.0.0.9 port 7001 max 3 hard 4 weight 5 prio 6 acl 2",
+        "server 1 tls verify sni Www.Example.org. ca /ca.pem cert /c.pem key /k.pem",
+        "server abuse tls insecure",
         "no listen",
         "service mail",
         "server emergency port 5",
@@ -209,6 +211,12 @@ const FAULTS: &[(&str, &str, usize)] = &[
     ("server 0 max many", "'many' is not a number", 13),
     ("server 0 wieght 5", "unknown key 'wieght'; did you mean 'weight'?", 9),
     ("server 0 frob 1", "unknown key 'frob'; it takes acl, address, port", 9),
+    ("server 0 tls", "'server' needs one of off, verify, insecure", 0),
+    ("server 0 tls maybe", "'maybe' is none of off, verify, insecure", 13),
+    ("server 0 sni", "'sni' needs a value", 9),
+    ("server 0 sni a/b", "server sni: 'a/b' is no host name", 13),
+    ("server 0 sni *.example", "is no host name", 13),
+    ("server 0 ca", "'ca' needs a value", 9),
     ("close", "'close' needs the number of a connection", 0),
     ("close x", "'x' is not a number; it takes 0 to 2147483647", 6),
     ("server 0 max 5 address nohost", "server '0': cannot resolve 'nohost'", 23),
@@ -497,6 +505,33 @@ fn every_row_is_complete_and_every_form_begins_with_its_word() {
 }
 
 #[test]
+fn written_routes_and_tls_of_servers() {
+    let (config, last) = after(
+        Door::Option,
+        &[
+            "server 2 tls verify sni Www.Example.org. ca /ca.pem cert /c.pem key /k.pem",
+            "server 2 key -",
+            "server emergency tls insecure",
+            "route sni *.Example.org service web",
+            "route default close",
+        ],
+    );
+    last.unwrap();
+    let text = write::settings(&config, false);
+    let lines: Vec<&str> = text.lines().collect();
+    for line in [
+        "server 2 acl 0 address 0.0.0.0 port 0 max 0 hard 0 weight 0 prio 0 tls verify sni \
+         www.example.org ca /ca.pem cert /c.pem",
+        "server emergency acl 0 address 0.0.0.0 port 0 max 0 hard 0 weight 0 prio 0 tls insecure",
+        "no route",
+        "route sni *.example.org service web",
+        "route default close",
+    ] {
+        assert!(lines.contains(&line), "{line}");
+    }
+}
+
+#[test]
 fn written_settings() {
     let (mut config, last) = after(
         Door::Option,
@@ -504,8 +539,6 @@ fn written_settings() {
             "listen 127.0.0.1:8080",
             "server 0 address 127.0.0.1 port 4001 max 4 hard 5 weight 6 prio 7 acl 4",
             "server 1 address ::1 port 99",
-            "route sni *.Example.org service web",
-            "route default close",
             "acl 2 permit 10.0.0.0 255.0.0.0",
             "acl 2 deny 10.1.2.3",
             "acl 4 deny ::1/64",
@@ -551,9 +584,6 @@ fn written_settings() {
         "idle_timeout 13",
         "geoip_db /var/c.mmdb",
         "no stubborn",
-        "no route",
-        "route sni *.example.org service web",
-        "route default close",
         "tcp_fastclose off",
     ] {
         assert!(lines.contains(&line), "{line}");

@@ -7,7 +7,8 @@
 
 use super::number::Number;
 use crate::config::{
-    Config, DEFAULT_SERVICE, Process, Protocol, ServerConfig, ServiceConfig, Tls, TlsOption,
+    Config, DEFAULT_SERVICE, Process, Protocol, ServerConfig, ServerTls, ServiceConfig, Tls,
+    TlsOption,
 };
 use crate::limits::CLIENTS_DEFAULT;
 
@@ -273,11 +274,21 @@ impl Out {
     fn server(&mut self, which: &str, server: &ServerConfig) {
         let host = server.host.as_written();
         let name = server.name.as_ref().map_or_else(String::new, |n| format!(" name {n}"));
-        let line = format!(
+        let tls = &server.tls;
+        let mut line = format!(
             "server {which} acl {} address {host} port {} max {} hard {} weight {} prio {}{name}",
             server.acl, server.port, server.max, server.hard, server.weight, server.prio
         );
-        match is_word(&host) {
+        if *tls != ServerTls::default() {
+            line.push_str(&format!(" tls {}", tls.trust.word()));
+        }
+        let texts = [("sni", &tls.sni), ("ca", &tls.ca), ("cert", &tls.cert), ("key", &tls.key)];
+        let texts = texts.map(|(key, text)| text.as_ref().map(|text| (key, text)));
+        for (key, text) in texts.iter().flatten() {
+            line.push_str(&format!(" {key} {text}"));
+        }
+        let words = texts.iter().flatten().all(|(_, text)| is_word(text));
+        match words && is_word(&host) {
             true => self.line(&line),
             false => self.line(&format!("# cannot be written as a command: {line}")),
         }

@@ -6,17 +6,23 @@
 use std::fmt::Write as _;
 
 use super::{ClientRow, ConnectionRow, Snapshot};
+use crate::config::Trust;
 use crate::servers::ServerRef;
 
-/// `servers`: one line per slot, unset ones included.
+/// `servers`: one line per slot, unset ones included. Where TLS is spoken, ` tls verify` or
+/// ` tls insecure` stands at the end.
 #[must_use]
 pub fn servers(snapshot: &Snapshot) -> String {
     let mut reply = String::with_capacity(snapshot.servers.len() * 96);
     for s in &snapshot.servers {
+        let tls = match s.tls.trust {
+            Trust::Off => String::new(),
+            trust => format!(" tls {}", trust.word()),
+        };
         line(
             &mut reply,
             format_args!(
-                "{} addr {} port {} conn {} max {} hard {} weight {} prio {} sx {} rx {}",
+                "{} addr {} port {} conn {} max {} hard {} weight {} prio {} sx {} rx {}{tls}",
                 s.server.number(),
                 s.host,
                 s.port,

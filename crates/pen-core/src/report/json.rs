@@ -273,6 +273,8 @@ struct Server<'a> {
     usable: bool,
     blacklisted: bool,
     failed_ago_s: Option<u64>,
+    tls: &'static str,
+    tls_name: Option<&'a str>,
 }
 
 impl<'a> Server<'a> {
@@ -294,6 +296,8 @@ impl<'a> Server<'a> {
             usable: row.usable(),
             blacklisted: row.blacklisted,
             failed_ago_s: row.failed_ago_s,
+            tls: row.tls.trust.word(),
+            tls_name: row.tls.sni.as_deref(),
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod text;
 mod tests;
 
 use crate::addr::{ClientAddr, Host};
+use crate::config::ServerTls;
 use crate::moment::{Moment, WallSeconds};
 use crate::servers::{Server, ServerRef};
 
@@ -76,6 +77,8 @@ pub struct ServerRow {
     pub port: u16,
     /// Access list.
     pub acl: u8,
+    /// Whether and how TLS is spoken to it.
+    pub tls: ServerTls,
     /// Established connections.
     pub conn: u32,
     /// Pending connects.
@@ -121,6 +124,7 @@ impl ServerRow {
             host: config.host.clone(),
             port: config.port,
             acl: config.acl,
+            tls: config.tls.clone(),
             conn,
             pending: load.reserved().saturating_sub(conn),
             max: config.max,

@@ -202,7 +202,7 @@ fn json_twins() {
     let first = concat!(
         r#"{"service":"default","servers":[{"number":0,"name":null,"address":"127.0.0.1","port":8080,"acl":0,"#,
         r#""connections":1,"pending":0,"max":5,"hard":6,"weight":7,"prio":8,"sent":300,"received":500,"#,
-        r#""usable":true,"blacklisted":false,"failed_ago_s":null},"#
+        r#""usable":true,"blacklisted":false,"failed_ago_s":null,"tls":"off","tls_name":null},"#
     );
     assert!(json::servers(&s).starts_with(first), "{}", json::servers(&s));
     let status: serde_json::Value = serde_json::from_str(&json::status(&s)).unwrap();

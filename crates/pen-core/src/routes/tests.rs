@@ -1,7 +1,7 @@
 //! Precedence, counters that go on, and settings that do not fit together.
 
 use super::*;
-use crate::config::{Config, ServiceConfig};
+use crate::config::{Config, Protocol, ServiceConfig};
 use crate::hello::Hello;
 use crate::reasons::{CloseReason, HelloFault};
 
@@ -148,6 +148,11 @@ fn routes_must_lead_somewhere() {
     assert!(fault(&config).unwrap().contains("there is no server 1; there are 0 to 0"));
     config.services[0].servers.resize(2, Default::default());
     assert_eq!(fault(&config), None);
+    config.services[0].protocol = Protocol::Udp;
+    assert!(fault(&config).unwrap().contains("the service speaks UDP"));
+    let mut config = self::config(&["a:b", "b:"]);
+    config.services[1].protocol = Protocol::Udp;
+    assert!(fault(&config).unwrap().contains("service 'b' speaks UDP"));
 }
 
 #[test]

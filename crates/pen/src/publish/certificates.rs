@@ -4,17 +4,25 @@ use pen_core::report::CertificateRow;
 
 use super::{Changes, Running};
 use crate::clock;
+use crate::shared::Service;
 use crate::tls::material::Told;
+use crate::tls::outward::Outward;
 
 impl Running {
-    /// Reads certificates and what belongs to them again, where files have changed. What is not right
-    /// stays as it was.
+    /// Reads certificates and what belongs to them again, where files have changed, those that servers
+    /// are spoken to with as well. What is not right stays as it was.
     pub fn renew_certificates(&mut self) -> Changes {
         let (vault, told) = self.vault.renewed(clock::wall().0);
         self.vault = vault;
         self.show_certificates();
         let mut changes = Changes::default();
         changes.take(told);
+        let (outward, told) = self.outward.renewed(&self.config);
+        changes.take(told);
+        let before = std::mem::replace(&mut self.outward, outward);
+        for service in &self.services {
+            self.show_dialers(service, &before);
+        }
         changes.warnings.extend(self.expiring());
         changes
     }
@@ -48,6 +56,14 @@ impl Running {
     fn show_certificates(&self) {
         for service in &self.services {
             service.tls.store(self.vault.terminator(&service.name));
+        }
+    }
+
+    /// New connects to servers are made as the settings and files say; others keep what they started
+    /// with.
+    pub(super) fn show_dialers(&self, service: &Service, before: &Outward) {
+        if !self.outward.same(before, &service.name) {
+            service.tls_servers.store(self.outward.dialers(&service.name));
         }
     }
 

@@ -104,13 +104,16 @@ impl Session {
         Ok(Self::new(Machine::WithClient(machine)))
     }
 
-    /// A session with a server that has just been connected; its first bytes are in the outbox.
+    /// A session with a server that has just been connected, to speak `protocol` in it if there is
+    /// one; its first bytes are in the outbox.
     ///
     /// # Errors
     /// The settings are of no use.
-    pub fn with_server(dialer: &Dialer) -> Result<Self, Trouble> {
+    pub fn with_server(dialer: &Dialer, protocol: Option<&[u8]>) -> Result<Self, Trouble> {
         let (config, name) = (Arc::clone(&dialer.config), dialer.name.clone());
-        let machine = UnbufferedClientConnection::new(config, name).map_err(|e| fault_of(&e))?;
+        let offered = protocol.map(<[u8]>::to_vec).into_iter().collect();
+        let machine = UnbufferedClientConnection::new_with_alpn(config, name, offered)
+            .map_err(|e| fault_of(&e))?;
         let mut session = Self::new(Machine::WithServer(machine));
         session.run(&mut [], Task::Nothing, &mut Vec::new())?;
         Ok(session)
@@ -272,6 +275,11 @@ impl Session {
     /// It goes on where an earlier one ended.
     pub fn is_resumed(&self) -> bool {
         self.common().handshake_kind() == Some(rustls::HandshakeKind::Resumed)
+    }
+
+    /// The protocol that both agreed on, if they did.
+    pub fn protocol(&self) -> Option<&[u8]> {
+        self.common().alpn_protocol()
     }
 
     /// Something was decrypted and not yet taken.

@@ -2,6 +2,7 @@
 //! server. No buffer while nothing is in flight.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use pen_core::addr::{ClientAddr, Peer};
 use pen_core::clients::ClientId;
@@ -17,7 +18,7 @@ use super::hello::Asking;
 use super::queue::Links;
 use super::tap::ClientTap;
 use crate::engine::{End, Flow, Pumped, Scratch, Tap};
-use crate::tls::Session;
+use crate::tls::{Dialer, Session};
 
 /// How far a connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +118,8 @@ pub struct Conn {
     pub down_tls: Option<Box<Session>>,
     /// The TLS session with the server.
     pub up_tls: Option<Box<Session>>,
+    /// How TLS is to be spoken to the server that is being connected, if it is.
+    pub dialer: Option<Arc<Dialer>>,
     /// How far it has come.
     pub phase: Phase,
     /// The search for a server; `None` before it starts.
@@ -156,6 +159,7 @@ impl Conn {
             up: None,
             down_tls: None,
             up_tls: None,
+            dialer: None,
             phase: Phase::Peeking,
             journey: None,
             asking: None,

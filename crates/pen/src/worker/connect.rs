@@ -4,10 +4,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use pen_core::addr::Place;
-use pen_core::config::ServiceConfig;
+use pen_core::config::{ServiceConfig, Trust};
 use pen_core::journey::Step;
 use pen_core::reasons::ConnectFailure;
 use pen_core::relay::Side;
@@ -22,6 +23,7 @@ use super::conn::Phase;
 use super::ending::Manner;
 use crate::shared::Service;
 use crate::socket_options;
+use crate::tls::Dialer;
 
 impl Worker {
     /// Takes steps until a connect is pending or the journey is over.
@@ -55,6 +57,7 @@ impl Worker {
     ) -> Result<(), ConnectFailure> {
         let place = live.server(server).and_then(pen_core::servers::Server::place);
         let place = place.ok_or(ConnectFailure::Unreachable)?;
+        let dialer = dialer(service, live, server)?;
         let socket = match self.dial(service, &live.config, &place) {
             // The spare descriptor was kept for this.
             Err(ConnectFailure::LocalResources) if self.spare.take().is_some() => {
@@ -65,6 +68,7 @@ impl Worker {
         };
         let Some(conn) = self.conns.get_mut(key as usize) else { return Ok(()) };
         conn.up = Some(socket);
+        conn.dialer = dialer;
         conn.phase = Phase::Connecting;
         if let Place::Unix(_) = place {
             conn.from_server.read_to_the_last();
@@ -237,6 +241,21 @@ impl Worker {
             self.connect_failed(other, ConnectFailure::TimedOut);
         }
     }
+}
+
+/// How TLS is spoken to the server, if it is. The settings decide, so that a server that wants TLS is
+/// never spoken to in plain text, even while settings are changing.
+fn dialer(
+    service: &Service,
+    live: &Live,
+    server: ServerRef,
+) -> Result<Option<Arc<Dialer>>, ConnectFailure> {
+    if live.server(server).is_none_or(|s| s.config.tls.trust == Trust::Off) {
+        return Ok(None);
+    }
+    let dialers = service.tls_servers.load();
+    let dialer = dialers.as_ref().and_then(|d| d.of(server));
+    dialer.map(|d| Some(Arc::clone(d))).ok_or(ConnectFailure::LocalResources)
 }
 
 /// Whose fault an error of a connect is.

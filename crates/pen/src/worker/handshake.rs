@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use pen_core::near::shown;
 use pen_core::reasons::{CloseReason, ConnectFailure, TlsFault};
 use pen_core::relay::Side;
 use pen_sys::sockets;
@@ -157,11 +158,10 @@ impl Worker {
     /// The server accepted; if TLS is spoken to it, that begins now.
     pub(super) fn server_accepted(&mut self, key: u32, flags: EventFlags) {
         let Some(conn) = self.conns.get_mut(key as usize) else { return };
-        let Some(station) = self.stations.get(conn.station as usize) else { return };
-        let dialers = station.service.tls_servers.load();
-        let dialer = conn.server().and_then(|s| dialers.as_ref()?.of(s));
-        let Some(dialer) = dialer else { return self.connected(key, flags) };
-        match Session::with_server(dialer) {
+        let Some(dialer) = conn.dialer.take() else { return self.connected(key, flags) };
+        // What the client was promised is what the server must speak.
+        let protocol = conn.down_tls.as_ref().and_then(|s| s.protocol());
+        match Session::with_server(&dialer, protocol) {
             Ok(session) => {
                 conn.up_tls = Some(Box::new(session));
                 conn.phase = Phase::Securing;
@@ -182,19 +182,24 @@ impl Worker {
         let Conn { up, up_tls, from_server, .. } = conn;
         let (Some(up), Some(session)) = (up.as_ref(), up_tls) else { return };
         match engine::shake(from_server, up.as_fd(), session, &mut self.scratch) {
-            Shaken::Done => self.connected(key, flags | EventFlags::IN),
+            Shaken::Done => match protocols_differ(conn) {
+                None => self.connected(key, flags | EventFlags::IN),
+                Some(trouble) => self.server_not_shaken(key, &trouble),
+            },
             // Its socket reports room since the connect.
             Shaken::Waiting | Shaken::Blocked => {}
             Shaken::More => self.queue_again(key),
-            Shaken::Failed(trouble) => {
-                let failure = match trouble.fault {
-                    TlsFault::CertificateRefused => ConnectFailure::TlsCertificate,
-                    _ => ConnectFailure::TlsHandshake,
-                };
-                self.say_server_handshake_failed(key, &trouble);
-                self.connect_failed(key, failure);
-            }
+            Shaken::Failed(trouble) => self.server_not_shaken(key, &trouble),
         }
+    }
+
+    fn server_not_shaken(&mut self, key: u32, trouble: &Trouble) {
+        let failure = match trouble.fault {
+            TlsFault::CertificateRefused => ConnectFailure::TlsCertificate,
+            _ => ConnectFailure::TlsHandshake,
+        };
+        self.say_server_handshake_failed(key, trouble);
+        self.connect_failed(key, failure);
     }
 
     /// No server was reached: the client of a TLS service hears that this is the end, not a cut.
@@ -208,6 +213,19 @@ impl Worker {
             let _ = engine::send_outbox(down.as_fd(), session);
         }
     }
+}
+
+/// Client and server must speak the same protocol. A server that names none speaks HTTP/1.1, if that
+/// is what the client wants.
+fn protocols_differ(conn: &Conn) -> Option<Trouble> {
+    let promised = conn.down_tls.as_ref().and_then(|s| s.protocol())?;
+    let spoken = conn.up_tls.as_ref().and_then(|s| s.protocol());
+    if spoken.unwrap_or(b"http/1.1") == promised {
+        return None;
+    }
+    let promised = String::from_utf8_lossy(promised);
+    let why = format!("it does not speak {}, as the client does", shown(&promised));
+    Some(Trouble::new(TlsFault::NoCommonProtocol, &why))
 }
 
 fn begin_session(service: &Service) -> Result<Box<Session>, Trouble> {

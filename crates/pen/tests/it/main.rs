@@ -14,6 +14,7 @@ mod life;
 mod limits;
 mod options;
 mod outage;
+mod outward;
 mod reload;
 mod rest;
 mod routes;

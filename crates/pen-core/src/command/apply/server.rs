@@ -1,7 +1,7 @@
 //! `server`, `emergency` and `abuse` lines.
 
 use crate::addr::{Names, Place};
-use crate::command::{Change, Done, Effect, Fault, Outside, Word};
+use crate::command::{Change, Done, Effect, Fault, Outside, TlsText, Word};
 use crate::config::{ServerConfig, ServiceConfig};
 use crate::limits::SERVERS_MAX;
 use crate::listen_word::port_number;
@@ -151,6 +151,16 @@ fn one(
             if matches!(which, Which::Outside(_)) {
                 return fault("blacklist is for the servers of the table", word.column);
             }
+        }
+        Change::Tls(trust) => server.tls.trust = *trust,
+        Change::TlsText(which, text) => {
+            let place = match which {
+                TlsText::Sni => &mut server.tls.sni,
+                TlsText::Ca => &mut server.tls.ca,
+                TlsText::Cert => &mut server.tls.cert,
+                TlsText::Key => &mut server.tls.key,
+            };
+            place.clone_from(text);
         }
         Change::Name(None) => server.name = None,
         // A file that is read again says what is so already, of many servers.

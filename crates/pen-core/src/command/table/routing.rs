@@ -35,7 +35,9 @@ pub(super) const ROWS: &[Spec] = &[
          finish their hello in 10 seconds. service S hands the client over to that service: its \
          access lists, limits, client table and servers apply, and if it has routes they are next; \
          a service needs no listening address for this. While it has no room the client waits. \
-         server N is this one server of the own table: if it cannot be had the client is closed. A \
+         server N is this one server of the own table: if it cannot be had the client is closed. \
+         Routes come before TLS is ended: the service with the routes never decrypts anything, one \
+         that they lead to does if it is set up so. A \
          route for the same clients replaces the former one. In a file the first mention of a \
          service's routes empties them, so that reading the file again replaces them. Routes that \
          lead to nothing or in a circle are an error when the settings are complete.",

@@ -31,6 +31,11 @@ struct Line {
 impl Line {
     /// A line whose handshake is over, its client and its server.
     fn new(version: usize) -> (Far, Self, TcpStream) {
+        Self::with_early(version, 0)
+    }
+
+    /// The same where that many bytes were read before it was known that TLS ends here.
+    fn with_early(version: usize, early: usize) -> (Far, Self, TcpStream) {
         let ((client, down), (server, up)) = (pair(), pair());
         let version = VERSIONS[version];
         let name = ServerName::try_from("localhost").unwrap();
@@ -50,6 +55,16 @@ impl Line {
             from_server: Flow::default(),
             scratch: Scratch::new(),
         };
+        if early > 0 {
+            let mut bytes = vec![0; early];
+            line.down.set_nonblocking(false).unwrap();
+            line.down.read_exact(&mut bytes).unwrap();
+            line.down.set_nonblocking(true).unwrap();
+            line.from_client.begin_with(bytes);
+            let Line { from_client, down, session, scratch, .. } = &mut line;
+            let shaken = shake(from_client, down.as_fd(), session, scratch);
+            assert!(matches!(shaken, Shaken::Waiting) && session.held() == 0, "{shaken:?}");
+        }
         loop {
             line.from_client.source_ready(false);
             let Line { from_client, down, session, scratch, .. } = &mut line;
@@ -83,6 +98,21 @@ impl Line {
                 return outcome;
             }
         }
+    }
+}
+
+#[test]
+fn a_handshake_goes_on_behind_what_was_read_early() {
+    for (version, early) in [(0, 1), (0, 60), (1, 1), (1, 100)] {
+        let (mut client, mut line, mut server) = Line::with_early(version, early);
+        client.write_all(b"question").unwrap();
+        let mut got = [0; 8];
+        while line.from_client.written < 8 {
+            line.ready(Side::Client);
+        }
+        server.read_exact(&mut got).unwrap();
+        assert_eq!(&got, b"question");
+        assert_eq!((line.from_client.read, line.from_client.unsent()), (8, 0));
     }
 }
 

@@ -18,13 +18,10 @@ use x509_cert::time::Time;
 use super::certificate::Certificate;
 use super::sections::{Sections, unread};
 use crate::files::{self, Stamp};
+use crate::tls::system;
 
 #[cfg(test)]
 mod tests;
-
-/// Where systems keep the authorities that they trust.
-const SYSTEM_STORES: [&str; 3] =
-    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
 /// What was read. Two that are equal verify the same clients.
 #[derive(Clone, Debug, Default)]
@@ -65,7 +62,7 @@ impl Wanted {
             all.extend(files_of(directory)?);
         }
         if self.system {
-            all.extend(system_store());
+            all.extend(system::store());
         }
         Ok(all)
     }
@@ -205,11 +202,11 @@ impl Authorities {
     }
 
     fn read_system(&mut self) -> Result<(), String> {
-        let Some(path) = system_store() else {
+        let Some(path) = system::store() else {
             return Err(format!(
                 "clients are to be verified, but nobody says by which authorities (-G FILE, -A \
                  DIRECTORY), and the system has none at {}",
-                SYSTEM_STORES.join(", ")
+                system::places()
             ));
         };
         self.add(read(&path)?, false);
@@ -220,10 +217,6 @@ impl Authorities {
         ));
         Ok(())
     }
-}
-
-fn system_store() -> Option<PathBuf> {
-    SYSTEM_STORES.iter().map(PathBuf::from).find(|path| path.is_file())
 }
 
 fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {

@@ -310,9 +310,13 @@ fn what_is_kept_of_a_hello_is_bounded() {
 
 #[test]
 fn pen_speaks_to_servers_as_well() {
-    for version in VERSIONS {
-        let mut server = Session::with_client(testing::server(version)).unwrap();
-        let mut client = Session::with_server(&testing::dialer(version)).unwrap();
+    for (version, protocol) in
+        [(VERSIONS[0], None), (VERSIONS[1], None), (VERSIONS[1], Some(&b"h2"[..]))]
+    {
+        let mut config = (*testing::server(version)).clone();
+        config.alpn_protocols = vec![b"http/1.1".to_vec(), b"h2".to_vec()];
+        let mut server = Session::with_client(Arc::new(config)).unwrap();
+        let mut client = Session::with_server(&testing::dialer(version), protocol).unwrap();
         let (mut at_server, mut at_client) = (Vec::new(), Vec::new());
         let carry = |from: &mut Session, to: &mut Session, heard: &mut Vec<u8>| {
             let mut buffer = vec![0; to.held()];
@@ -325,6 +329,7 @@ fn pen_speaks_to_servers_as_well() {
             carry(&mut server, &mut client, &mut at_client);
         }
         assert!(!client.is_handshaking() && !server.is_handshaking());
+        assert_eq!((client.protocol(), server.protocol()), (protocol, protocol));
         let mut wire = Wire::default();
         client.seal(b"from Pen", &mut wire).unwrap();
         client.keep_unsent(wire.bytes());
