@@ -67,7 +67,8 @@ fn apache(program: &PathBuf, collector: u16) -> Real {
     std::fs::create_dir(scratch.path("files")).expect("ours");
     let file = scratch.write("conf", &config);
     let mut command = Command::new(program);
-    command.args(["-D", "FOREGROUND", "-f"]).arg(file);
+    // One process: nothing is left of it, nor of what reads its logs, when it is killed.
+    command.args(["-X", "-f"]).arg(file);
     let place = Place::Tcp(format!("{APACHE}:{port}").parse().expect("an address"));
     Real::start(command, place, scratch)
 }
