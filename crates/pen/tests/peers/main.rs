@@ -1,5 +1,5 @@
 //! Scenarios with real programs: nginx, Apache and curl, redis, socat, the classic pen and its log tools;
-//! over TLS openssl, h2load, Python.
+//! over TLS openssl, h2load, Python; over UDP unbound, dig, dnsperf, rsyslog, SIPp.
 //!
 //! They run only with `PEN_PEERS=1` (`.ci/run` sets it); then a missing program is a failure.
 //! Without it each says that it was skipped, so that `cargo test` needs nothing but Rust.
@@ -7,6 +7,7 @@
 
 mod classic;
 mod collector;
+mod datagrams;
 mod interactive;
 mod passthrough;
 mod redis;
