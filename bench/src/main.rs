@@ -24,6 +24,7 @@ mod settings;
 mod spread;
 mod strace;
 mod tls;
+mod udp;
 mod vitals;
 mod workloads;
 
@@ -72,6 +73,7 @@ fn bench(options: &Options) -> Result<ExitCode, String> {
         for workload in &workloads {
             println!("{:14} {}", workload.name, workload.says);
         }
+        println!("{:14} {}", udp::NAME, udp::SAYS);
         return Ok(ExitCode::SUCCESS);
     }
     let pen = pen(options)?;
@@ -85,7 +87,10 @@ fn bench(options: &Options) -> Result<ExitCode, String> {
     for (name, note) in &programs.notes {
         println!("{name}: {note}");
     }
-    let right = run::run(options, &programs, &workloads)?;
+    let mut right = workloads.is_empty() || run::run(options, &programs, &workloads)?;
+    if options.wants(udp::NAME) {
+        right &= udp::run(options, &pen)?;
+    }
     Ok(if right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
