@@ -151,6 +151,10 @@ pub struct ServiceConfig {
     pub engine: Engine,
     /// Server connections leave from this address.
     pub source: Option<IpAddr>,
+    /// Server connections carry the client's address.
+    pub transparent: bool,
+    /// Where they cannot, Pen's own address is shown; without it there is no connection then.
+    pub transparent_fallback: bool,
     /// The classic log: a path or `host:port`.
     pub log: Option<String>,
     /// The status page's file.
@@ -196,6 +200,8 @@ impl ServiceConfig {
             tcp_fastclose: FastClose::Off,
             engine: Engine::Auto,
             source: None,
+            transparent: false,
+            transparent_fallback: false,
             log: None,
             web_stats: None,
             tls: Tls::default(),

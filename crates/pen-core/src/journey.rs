@@ -39,6 +39,8 @@ pub struct Journey {
     round: Round,
     current: Option<ServerRef>,
     held: Held,
+    /// A server was passed over because it cannot be shown the client's address.
+    unseen: bool,
 }
 
 /// How far failover has come.
@@ -183,9 +185,11 @@ impl Journey {
             load.fail(now);
         }
         match self.go_on(&Asking { live, visitor: Some(visitor), now }, from, &mut passed) {
-            Step::Close(CloseReason::NoServer) if !failure.blames_server() => {
-                Step::Close(CloseReason::OutOfResources)
-            }
+            Step::Close(CloseReason::NoServer) => Step::Close(match failure {
+                ConnectFailure::LocalResources => CloseReason::OutOfResources,
+                ConnectFailure::NotTransparent => CloseReason::NotTransparent,
+                _ => CloseReason::NoServer,
+            }),
             step => step,
         }
     }
@@ -237,18 +241,18 @@ impl Journey {
     fn new(initial: Option<u32>) -> Self {
         let round =
             initial.map_or(Round::Never, |initial| Round::Running { initial, crowded: None });
-        Self { round, current: None, held: Held::Nothing }
+        Self { round, current: None, held: Held::Nothing, unseen: false }
     }
 
     /// The step after `from` could not be used.
     fn go_on(&mut self, asking: &Asking<'_>, from: ServerRef, passed: Passed<'_>) -> Step {
         let slot = match from {
             ServerRef::Abuse => return Step::Close(CloseReason::ClientDenied),
-            ServerRef::Emergency => return Step::Close(CloseReason::NoServer),
+            ServerRef::Emergency => return Step::Close(self.no_server()),
             ServerRef::Regular(slot) => slot,
         };
         let initial = match self.round {
-            Round::Never => return Step::Close(CloseReason::NoServer),
+            Round::Never => return Step::Close(self.no_server()),
             _ if asking.live.config.mode.stubborn => return Step::Close(CloseReason::Stubborn),
             Round::Over => return self.try_emergency(asking, passed),
             Round::Running { initial, .. } => initial,
@@ -274,8 +278,13 @@ impl Journey {
         if self.attempt(asking, ServerRef::Emergency, passed) {
             Step::Connect(ServerRef::Emergency)
         } else {
-            Step::Close(CloseReason::NoServer)
+            Step::Close(self.no_server())
         }
+    }
+
+    /// Why the search ends without a server.
+    fn no_server(&self) -> CloseReason {
+        if self.unseen { CloseReason::NotTransparent } else { CloseReason::NoServer }
     }
 
     /// Takes a place at `which`, or tells `passed` why not. A server that does not exist (no
@@ -290,6 +299,7 @@ impl Journey {
                 true
             }
             Some(Err(refusal)) => {
+                self.unseen |= refusal == Refusal::NotTransparent;
                 self.note_crowd(which, refusal);
                 passed(which, refusal);
                 false

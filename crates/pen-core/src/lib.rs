@@ -36,4 +36,5 @@ pub mod servers;
 pub mod service;
 pub mod slots;
 pub mod socket_options;
+pub mod transparent;
 pub mod weblog;

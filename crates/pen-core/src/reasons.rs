@@ -56,6 +56,8 @@ pub enum CloseReason {
     AmbiguousRequest,
     /// Pen itself ran out of descriptors, memory or ports.
     OutOfResources,
+    /// No server that could be used could be shown the client's address (`transparent`).
+    NotTransparent,
     /// `close N`.
     OperatorClosed,
     /// `dummy` answered and closed.
@@ -68,7 +70,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every reason, for tables and metrics.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::ClientFinished,
         Self::ServerFinished,
         Self::ClientReset,
@@ -91,6 +93,7 @@ impl CloseReason {
         Self::HeadTooLong,
         Self::AmbiguousRequest,
         Self::OutOfResources,
+        Self::NotTransparent,
         Self::OperatorClosed,
         Self::DummyAnswered,
         Self::IdlerEnded,
@@ -123,6 +126,7 @@ impl CloseReason {
             Self::HeadTooLong => "head_too_long",
             Self::AmbiguousRequest => "ambiguous_request",
             Self::OutOfResources => "out_of_resources",
+            Self::NotTransparent => "not_transparent",
             Self::OperatorClosed => "operator_closed",
             Self::DummyAnswered => "dummy_answered",
             Self::IdlerEnded => "idler_ended",
@@ -147,6 +151,9 @@ pub enum Refusal {
     /// half is kept for the clients of healthy servers. Not a reason to turn a client away: if there
     /// is no other server, it goes there after all.
     PendingShare,
+    /// It cannot be shown the client's address (`transparent`): it is of the other family, is the
+    /// client itself, or the client has none.
+    NotTransparent,
 }
 
 impl Refusal {
@@ -159,6 +166,7 @@ impl Refusal {
             Self::Full => "full",
             Self::DeniedByAcl => "denied_by_acl",
             Self::PendingShare => "pending_share",
+            Self::NotTransparent => "not_transparent",
         }
     }
 }
@@ -180,6 +188,9 @@ pub enum ConnectFailure {
     /// Pen has no descriptor, memory or source port left. Not the server's fault: it is not
     /// blacklisted.
     LocalResources,
+    /// The kernel did not let the connection carry the client's address (`transparent`). Not the
+    /// server's fault either.
+    NotTransparent,
 }
 
 impl ConnectFailure {
@@ -193,13 +204,14 @@ impl ConnectFailure {
             Self::TlsHandshake => "tls_handshake",
             Self::TlsCertificate => "tls_certificate",
             Self::LocalResources => "local_resources",
+            Self::NotTransparent => "not_transparent",
         }
     }
 
     /// Whether the server is to blame and gets blacklisted.
     #[must_use]
     pub fn blames_server(self) -> bool {
-        !matches!(self, Self::LocalResources)
+        !matches!(self, Self::LocalResources | Self::NotTransparent)
     }
 }
 

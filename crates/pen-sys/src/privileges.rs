@@ -10,6 +10,8 @@ use nix::unistd::{
     setresuid, setuid,
 };
 
+use crate::capabilities::{self, Capability};
+
 /// A user to become.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -62,13 +64,14 @@ pub fn enter_jail(dir: &Path) -> io::Result<()> {
 }
 
 /// Becomes `user` with the user's own group and no other, for good, and verifies it: every id is
-/// the new one and root cannot be had back. Becoming root drops the supplementary groups only.
-/// Becoming who one is already needs no rights.
+/// the new one and root cannot be had back. Of the rights of root this thread (and those it starts
+/// later) keeps exactly `keep`, as far as it has them, and other threads keep none. Becoming root
+/// drops the supplementary groups only. Becoming who one is already needs and changes nothing.
 ///
 /// # Errors
 /// What the kernel refused, or the words for what is not as it should be. The process must not
 /// go on then.
-pub fn become_user(user: &User) -> io::Result<()> {
+pub fn become_user(user: &User, keep: &[Capability]) -> io::Result<()> {
     let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
     if !is_root() {
         if (uid, gid) == (Uid::effective(), Gid::effective()) {
@@ -81,7 +84,11 @@ pub fn become_user(user: &User) -> io::Result<()> {
     }
     setgroups(&[])?;
     setresgid(gid, gid, gid)?;
-    setresuid(uid, uid, uid)?;
+    let change = || Ok(setresuid(uid, uid, uid)?);
+    match uid.is_root() {
+        true => change()?,
+        false => capabilities::through(capabilities::permitted(keep)?, change)?,
+    }
     verify(uid, gid)
 }
 

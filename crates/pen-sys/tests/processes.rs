@@ -7,12 +7,13 @@ use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitCode, Stdio};
 
+use pen_sys::capabilities::Capability;
 use pen_sys::daemon::{Ready, Role, detach};
-use pen_sys::{privileges, signals};
+use pen_sys::{privileges, signals, sockets};
 
 type Case = (&'static str, fn(), fn(&str));
 
-const CASES: [Case; 9] = [
+const CASES: [Case; 10] = [
     ("background_ready", background_ready, see_background_ready),
     ("background_failed", background_failed, see_background_failed),
     ("background_silent", background_silent, see_background_silent),
@@ -20,6 +21,7 @@ const CASES: [Case; 9] = [
     ("background_threads", background_threads, see_background_threads),
     ("signals_are_read", signals_are_read, see_plain_success),
     ("user_is_changed", user_is_changed, see_user_is_changed),
+    ("one_right_is_kept", one_right_is_kept, see_one_right_is_kept),
     ("root_keeps_its_name", root_keeps_its_name, see_root_keeps_its_name),
     ("jail_is_entered", jail_is_entered, see_jail_is_entered),
 ];
@@ -195,10 +197,10 @@ fn signals_are_read() {
 
 fn user_is_changed() {
     let nobody = privileges::user("nobody").expect("nobody exists");
-    privileges::become_user(&nobody).expect("root may");
-    privileges::become_user(&nobody).expect("already so");
+    privileges::become_user(&nobody, &[]).expect("root may");
+    privileges::become_user(&nobody, &[]).expect("already so");
     let root = privileges::user("root").expect("root exists");
-    assert!(privileges::become_user(&root).is_err());
+    assert!(privileges::become_user(&root, &[]).is_err());
     assert!(privileges::enter_jail(std::path::Path::new("/")).is_err());
     print!("{}", std::fs::read_to_string("/proc/self/status").expect("own status"));
 }
@@ -215,11 +217,44 @@ fn see_user_is_changed(name: &str) {
     assert!(out.contains(&format!("Gid:{}\n", ids(nobody.gid))), "{out}");
     let groups = out.lines().find_map(|l| l.strip_prefix("Groups:")).expect("a line");
     assert_eq!(groups.trim(), "");
+    assert_eq!(rights(&out), [0; 4], "{out}");
+}
+
+/// Inheritable, permitted, effective and ambient rights of a thread, from its status.
+fn rights(status: &str) -> [u64; 4] {
+    ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"].map(|field| {
+        let line = status.lines().find_map(|l| l.strip_prefix(field)).expect("a line");
+        u64::from_str_radix(line.trim(), 16).expect("a number")
+    })
+}
+
+fn one_right_is_kept() {
+    use std::sync::mpsc::channel;
+    let status = || std::fs::read_to_string("/proc/thread-self/status").expect("own status");
+    let (go, wait) = channel::<()>();
+    let early = std::thread::spawn(move || wait.recv().map(|()| rights(&status())));
+    let nobody = privileges::user("nobody").expect("nobody exists");
+    assert!(sockets::foreign_permitted(true).is_ok(), "root may");
+    privileges::become_user(&nobody, &[Capability::NetRaw]).expect("root may");
+    go.send(()).expect("the thread waits");
+    assert_eq!(early.join().expect("no panic"), Ok([0; 4]), "a thread that ran before");
+    let only = [0, 1 << 13, 1 << 13, 0];
+    assert_eq!(rights(&status()), only);
+    let late = std::thread::spawn(move || (rights(&status()), sockets::foreign_permitted(false)));
+    let (late, permitted) = late.join().expect("no panic");
+    assert_eq!(late, only, "a thread that starts later");
+    assert!(permitted.is_ok());
+}
+
+fn see_one_right_is_kept(name: &str) {
+    if !skip_without_root(name) {
+        see_plain_success(name);
+    }
 }
 
 fn root_keeps_its_name() {
     let root = privileges::user("root").expect("root exists");
-    privileges::become_user(&root).expect("root may");
+    privileges::become_user(&root, &[]).expect("root may");
     assert!(privileges::is_root());
 }
 

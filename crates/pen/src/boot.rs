@@ -33,6 +33,7 @@ use crate::names::AskedNames;
 use crate::publish::{self, Running};
 use crate::shared::{Order, Pool};
 use crate::socket_options;
+use crate::transparent;
 use crate::worker;
 
 /// Runs Pen with these arguments (without the program's name).
@@ -75,10 +76,11 @@ fn prepare(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Plan>
     let rights = Rights::look_up(launch.user.as_deref(), jail)
         .map_err(|failure| Stop::failure(&failure.text))?;
     if launch.check {
-        let cautions = socket_options::check(
-            &Config { services: Vec::new(), ..Config::default() },
-            &composed.config,
-        );
+        let nothing = Config { services: Vec::new(), ..Config::default() };
+        let cautions = socket_options::check(&nothing, &composed.config).and_then(|mut told| {
+            told.extend(transparent::check_words(&nothing, &composed.config)?);
+            Ok(told)
+        });
         for warning in cautions.map_err(|why| Stop::failure(&why))? {
             lifecycle::complain(&format!("WARNING: {warning}"));
         }
@@ -179,7 +181,7 @@ fn open_with(plan: &Plan, logs: &Logs, descriptors: u64) -> Result<Opened, Failu
     let workers = worker_count(config);
     let opened = publish::open(config, workers).map_err(Failure::new)?;
     let control = open_control(plan, logs)?;
-    plan.rights.give_up()?;
+    plan.rights.give_up(transparent::keep(config))?;
     let pool = Arc::new(Pool::new(workers).map_err(cannot("make mailboxes"))?);
     let (running, changes) = Running::start(
         config.clone(),

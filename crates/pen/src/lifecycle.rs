@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use pen_core::limits;
+use pen_sys::capabilities::Capability;
 use pen_sys::daemon::{self, Ready, Role};
 use pen_sys::notify::Notify;
 use pen_sys::privileges::{self, User};
@@ -169,17 +170,18 @@ impl Rights {
         }
     }
 
-    /// Enters the jail and becomes the user, for good; both are verified.
+    /// Enters the jail and becomes the user, for good; both are verified. Of the rights of root `keep`
+    /// stays with this thread and those it will start.
     ///
     /// # Errors
     /// The process must end: it may have given up some rights and not others.
-    pub fn give_up(&self) -> Result<(), Failure> {
+    pub fn give_up(&self, keep: &[Capability]) -> Result<(), Failure> {
         if let Some(jail) = &self.jail {
             privileges::enter_jail(jail)
                 .map_err(|e| Failure::new(format!("cannot enter {}: {e}", jail.display())))?;
         }
         if let Some(user) = &self.user {
-            privileges::become_user(user)
+            privileges::become_user(user, keep)
                 .map_err(|e| Failure::new(format!("cannot become user {}: {e}", user.word)))?;
         }
         Ok(())

@@ -19,6 +19,7 @@ mod resolve;
 mod shared;
 mod socket_options;
 mod tls;
+mod transparent;
 mod worker;
 
 fn main() -> std::process::ExitCode {

@@ -31,6 +31,7 @@ use crate::shared::{Door, Order, Pool, Service, Tables};
 use crate::socket_options;
 use crate::tls::material::{Calendar, Told, Vault};
 use crate::tls::outward::Outward;
+use crate::transparent::{self, When};
 
 /// Everything that runs, as the control thread knows it.
 #[derive(Debug)]
@@ -157,7 +158,8 @@ impl Running {
             outward: Outward::default(),
             retired: Vec::new(),
         };
-        let cautions = socket_options::check(&running.config, &config)?;
+        let mut cautions = socket_options::check(&running.config, &config)?;
+        cautions.extend(transparent::check(&running.config, &config, When::Start)?);
         let new_logs = running.open_logs(&config, names)?;
         let opened = countries::open(config.process.geoip_db.as_deref());
         let warning = opened.as_ref().err().map(|why| format!("{why}; Pen starts without it"));
@@ -179,7 +181,8 @@ impl Running {
         if new == self.config {
             return Ok(Changes::default());
         }
-        let cautions = socket_options::check(&self.config, &new)?;
+        let mut cautions = socket_options::check(&self.config, &new)?;
+        cautions.extend(transparent::check(&self.config, &new, When::Later)?);
         routes::fault(&new).map_or(Ok(()), Err)?;
         let (vault, told) = self.vault.prepare(&new, clock::wall().0)?;
         let outward = self.outward.load(&new)?;

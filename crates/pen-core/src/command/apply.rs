@@ -204,6 +204,8 @@ pub(super) fn switch<'a>(
         Switch::SslTickets => &mut service.tls.tickets,
         Switch::Stubborn => &mut service.mode.stubborn,
         Switch::TcpNodelay => &mut service.tcp_nodelay,
+        Switch::Transparent => &mut service.transparent,
+        Switch::TransparentFallback => &mut service.transparent_fallback,
         Switch::Weight => &mut service.mode.weight,
     }
 }

@@ -158,8 +158,6 @@ pub enum Command {
     Void(String, &'static str),
     /// `tarpit_acl`, `tarpit_acl -1`: it is off.
     TarpitOff,
-    /// `no transparent` and the like: off is all there is.
-    AlreadyOff,
     /// `commands`
     Commands,
     /// `help [WORD]`
@@ -199,6 +197,10 @@ pub enum Switch {
     Stubborn,
     /// `tcp_nodelay`
     TcpNodelay,
+    /// `transparent`
+    Transparent,
+    /// `transparent_fallback`
+    TransparentFallback,
     /// `weight`
     Weight,
 }

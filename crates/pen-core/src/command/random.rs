@@ -144,6 +144,8 @@ fn choices(service: &mut ServiceConfig, bits: u32) {
     service.http = bit(8);
     service.tcp_nodelay = bit(9);
     service.sockets.mptcp = bit(10);
+    service.transparent = bit(20);
+    service.transparent_fallback = bit(21);
     service.sockets.congestion = bit(19).then(|| "bbr".to_owned());
     service.tcp_fastclose = [FastClose::Off, FastClose::Up, FastClose::Down, FastClose::Both]
         [(bits >> 11) as usize % 4];

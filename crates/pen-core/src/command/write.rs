@@ -170,6 +170,8 @@ fn further(out: &mut Out, service: &ServiceConfig) {
         Some(ip) => out.line(&format!("source {ip}")),
         None => out.line("no source"),
     }
+    out.switch(service.transparent, "transparent");
+    out.switch(service.transparent_fallback, "transparent_fallback");
     for (word, server) in [("emergency", &service.emergency), ("abuse", &service.abuse)] {
         match server {
             Some(server) => out.server(word, server),

@@ -61,6 +61,8 @@ pub enum DropReason {
     Stubborn,
     /// No local port or descriptor was left for the flow.
     NoPort,
+    /// No server that could be used could be shown the client's address (`transparent`).
+    NotTransparent,
     /// It claims to come from Pen itself or from a place that cannot be answered: passed on it could
     /// go round for ever.
     ForgedSource,
@@ -83,11 +85,12 @@ pub enum DropReason {
 
 impl DropReason {
     /// Every reason, in the order of their counters.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::ClientDenied,
         Self::NoServer,
         Self::Stubborn,
         Self::NoPort,
+        Self::NotTransparent,
         Self::ForgedSource,
         Self::ForeignAnswer,
         Self::ServerQueueFull,
@@ -106,6 +109,7 @@ impl DropReason {
             Self::NoServer => "no_server",
             Self::Stubborn => "stubborn",
             Self::NoPort => "no_port",
+            Self::NotTransparent => "not_transparent",
             Self::ForgedSource => "forged_source",
             Self::ForeignAnswer => "foreign_answer",
             Self::ServerQueueFull => "server_queue_full",

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::Held;
+use crate::addr::{ClientAddr, Place};
 use crate::moment::Moment;
 use crate::reasons::Refusal;
 use crate::select::{self, Visitor};
-use crate::servers::ServerRef;
+use crate::servers::{Server, ServerRef};
 use crate::service::Live;
+use crate::transparent;
 
 /// What a server is asked with.
 pub struct Asking<'a> {
@@ -28,6 +30,9 @@ impl Asking<'_> {
         if !server.is_set() {
             return Some(Err(Refusal::Unset));
         }
+        if live.config.transparent && !self.can_be_shown(server) {
+            return Some(Err(Refusal::NotTransparent));
+        }
         if server.load.blacklisted(self.now, live.config.blacklist_s) {
             return Some(Err(Refusal::Blacklisted));
         }
@@ -44,6 +49,16 @@ impl Asking<'_> {
         let taken = server.load.reserve(limit, pending_share);
         let (load, moves) = (&server.load, server.moves);
         Some(taken.map(|()| Held::Pending { load: Arc::clone(load), moves }))
+    }
+
+    /// Whether a connection to the server can carry the address it has to. A Unix server is shown
+    /// none, so none is wrong.
+    fn can_be_shown(&self, server: &Server) -> bool {
+        let client = self.visitor.map_or(ClientAddr::Unix, |v| v.peer.addr);
+        match server.place() {
+            Some(Place::Tcp(to)) => transparent::departure(&self.live.config, client, to).is_ok(),
+            _ => true,
+        }
     }
 
     /// Whether the server's access list admits the visitor. The list that sent a client to the abuse

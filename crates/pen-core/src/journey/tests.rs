@@ -85,15 +85,17 @@ fn stubborn_services_do_not_fail_over() {
 
 #[test]
 fn only_servers_to_blame_are_blacklisted() {
-    use ConnectFailure::{LocalResources, Refused, TimedOut, Unreachable};
-    for failure in [Refused, TimedOut, Unreachable, LocalResources] {
+    use ConnectFailure::{LocalResources, NotTransparent, Refused, TimedOut, Unreachable};
+    for (failure, end) in [
+        (Refused, CloseReason::NoServer),
+        (TimedOut, CloseReason::NoServer),
+        (Unreachable, CloseReason::NoServer),
+        (LocalResources, CloseReason::OutOfResources),
+        (NotTransparent, CloseReason::NotTransparent),
+    ] {
         let live = live(&service(2));
         let (steps, _) = all_fail(&live, None, failure);
-        let last = if failure == LocalResources {
-            Step::Close(CloseReason::OutOfResources)
-        } else {
-            NO_SERVER
-        };
+        let last = Step::Close(end);
         assert_eq!(steps, [to(1), to(0), last]);
         let out = live.servers.iter().all(|s| s.load.blacklisted(NOW, 30));
         assert_eq!(out, failure.blames_server(), "{failure:?}");
@@ -129,6 +131,34 @@ fn reasons_to_pass_over_a_server() {
     ];
     assert_eq!(refused, expected);
     journey.end(0, 0);
+}
+
+#[test]
+fn a_server_that_cannot_be_shown_the_client_is_passed_over() {
+    let mut config = with_emergency(2);
+    config.transparent = true;
+    config.servers[0].host = Host::Unix("/run/web".into());
+    config.servers[1].host = Host::Ip("2001:db8::1".parse().unwrap());
+    let mut refused = Vec::new();
+    let mut first = |config: &ServiceConfig| {
+        let (mut journey, step) =
+            Journey::start(&live(config), &Cursor::default(), &visitor(1, None), NOW, |s, r| {
+                refused.push((s, r))
+            });
+        journey.end(0, 0);
+        step
+    };
+    // A Unix server is shown no address, so no wrong one.
+    assert_eq!(first(&config), to(0));
+    config.servers[0].port = 0;
+    config.servers[0].host = Host::Unset;
+    assert_eq!(first(&config), EMERGENCY);
+    config.emergency = None;
+    assert_eq!(first(&config), Step::Close(CloseReason::NotTransparent));
+    config.transparent_fallback = true;
+    assert_eq!(first(&config), to(1));
+    let no = Refusal::NotTransparent;
+    assert!(refused.contains(&(Regular(1), no)) && !refused.contains(&(Regular(0), no)));
 }
 
 #[test]

@@ -8,6 +8,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseport};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, ipproto, socket_with};
 
+use crate::sockets::{NotTransparent, foreign};
+
 /// Whether `address` is free: no other socket receives there or at an address that covers it.
 /// Says nothing for port 0.
 ///
@@ -36,15 +38,33 @@ pub fn listener(address: SocketAddr, v6only: bool, buffer: usize) -> io::Result<
     Ok(socket)
 }
 
+/// What datagrams to servers leave from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// The address; an unspecified one is the kernel's choice for each datagram.
+    pub ip: IpAddr,
+    /// This machine need not have it.
+    pub foreign: bool,
+}
+
 /// A socket with a port of its own, chosen by the kernel, from which datagrams go to many
-/// destinations of the family of `source`, and which reports what became of them (see
-/// [`super::next_bounce`]). An unspecified `source` is the kernel's choice for each datagram.
+/// destinations of the family of `origin`, and which reports what became of them (see
+/// [`super::next_bounce`]).
 ///
 /// # Errors
-/// What socket or bind says: no descriptor, no port, `source` is not this machine's.
-pub fn local_port(source: IpAddr, buffer: usize) -> io::Result<OwnedFd> {
-    let socket = bound(SocketAddr::new(source, 0), true, false)?;
-    match source {
+/// What socket or bind says: no descriptor, no port, the address is not this machine's; that the
+/// kernel does not let the socket carry a foreign one is a [`crate::sockets::NotTransparent`].
+pub fn local_port(origin: Origin, buffer: usize) -> io::Result<OwnedFd> {
+    let address = SocketAddr::new(origin.ip, 0);
+    let socket = open(address, true)?;
+    if origin.foreign {
+        foreign::permit(&socket, address.is_ipv4())?;
+    }
+    bind(&socket, &address).map_err(|e| match origin.foreign {
+        true => NotTransparent { asked: "bind to that address", error: e.into() }.into(),
+        false => io::Error::from(e),
+    })?;
+    match origin.ip {
         IpAddr::V4(_) => set(&socket, libc::IPPROTO_IP, libc::IP_RECVERR, 1)?,
         IpAddr::V6(_) => set(&socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1)?,
     }
@@ -74,16 +94,22 @@ pub fn dropped(socket: impl AsFd) -> u32 {
 }
 
 fn bound(address: SocketAddr, v6only: bool, share: bool) -> io::Result<OwnedFd> {
-    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let socket = socket_with(family, SocketType::DGRAM, flags, Some(ipproto::UDP))?;
+    let socket = open(address, v6only)?;
     if share {
         set_socket_reuseport(&socket, true)?;
     }
+    bind(&socket, &address)?;
+    Ok(socket)
+}
+
+/// A socket of the family of `address`.
+fn open(address: SocketAddr, v6only: bool) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = socket_with(family, SocketType::DGRAM, flags, Some(ipproto::UDP))?;
     if address.is_ipv6() {
         set_ipv6_v6only(&socket, v6only)?;
     }
-    bind(&socket, &address)?;
     Ok(socket)
 }
 

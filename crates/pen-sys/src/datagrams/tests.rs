@@ -37,6 +37,10 @@ fn datagrams(inbox: &Inbox) -> Vec<Vec<u8>> {
     .collect()
 }
 
+fn own(ip: IpAddr) -> Origin {
+    Origin { ip, foreign: false }
+}
+
 #[test]
 fn sizes_from_nothing_to_the_largest() {
     let socket = listener(at("127.0.0.1:0"), true, 1 << 20).unwrap();
@@ -90,7 +94,7 @@ fn a_wildcard_tells_and_keeps_the_address_that_was_meant() {
 fn joined_and_single_datagrams_arrive_alike() {
     let server = listener(at("127.0.0.1:0"), true, 1 << 20).unwrap();
     let to = local_address(&server).unwrap();
-    let socket = local_port(Ipv4Addr::UNSPECIFIED.into(), 1 << 16).unwrap();
+    let socket = local_port(own(Ipv4Addr::UNSPECIFIED.into()), 1 << 16).unwrap();
     let joined = [&b"aaaa"[..], b"bbbb", b"cc"];
     let letters = [
         Letter { to, from: None, pieces: &joined, joined: 4 },
@@ -117,7 +121,7 @@ fn nobody_there_is_reported_with_the_address() {
         };
         let to = gone.local_addr().unwrap();
         drop(gone);
-        let socket = local_port(any(host), 1 << 16).unwrap();
+        let socket = local_port(own(any(host)), 1 << 16).unwrap();
         let letter = Letter { to, from: None, pieces: &[b"x"], joined: 0 };
         Outbox::new().send(&socket, &[letter]).unwrap();
         let deadline = Instant::now() + Duration::from_secs(5);

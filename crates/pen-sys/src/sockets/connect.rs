@@ -10,18 +10,31 @@ use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, ipproto, socket_with,
 };
 
+use super::foreign::{self, NotTransparent};
 use super::options::{self, Options};
 use super::unix;
+
+/// The address that a connection leaves from; the kernel chooses the port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// Whichever the kernel takes.
+    #[default]
+    Any,
+    /// An address of this machine.
+    Own(IpAddr),
+    /// An address this machine need not have. The way back is somebody else's business.
+    Foreign(IpAddr),
+}
 
 /// What to connect to.
 #[derive(Clone, Copy, Debug)]
 pub enum Target<'a> {
-    /// TCP, optionally from an address of this machine (any port).
+    /// TCP.
     Tcp {
         /// Where to.
         to: SocketAddr,
         /// Where from; of the same family as `to`.
-        from: Option<IpAddr>,
+        from: Source,
         /// What the socket is told first; what is refused is left out.
         options: &'a Options<'a>,
     },
@@ -42,7 +55,8 @@ pub enum Progress {
 ///
 /// # Errors
 /// What socket, bind or connect says at once. A Unix socket whose queue is full is
-/// `ConnectionRefused`: the kernel offers no way to wait for room.
+/// `ConnectionRefused`: the kernel offers no way to wait for room. That the kernel does not let the
+/// connection carry a foreign address is a [`NotTransparent`].
 pub fn connect_start(target: Target<'_>) -> io::Result<(OwnedFd, Progress)> {
     let (socket, started) = match target {
         Target::Unix(path) => {
@@ -56,11 +70,13 @@ pub fn connect_start(target: Target<'_>) -> io::Result<(OwnedFd, Progress)> {
             let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
             let socket = socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
             options::dress(&socket, options);
-            if let Some(from) = from {
-                port_at_connect(&socket);
-                bind(&socket, &SocketAddr::new(from, 0))?;
-            }
+            leave_from(&socket, from)?;
             let started = connect(&socket, &to);
+            if let (Source::Foreign(_), Err(Errno::INVAL)) = (from, started) {
+                // A loopback address on its way to another machine, say.
+                let error = Errno::INVAL.into();
+                return Err(NotTransparent { asked: "connect from that address", error }.into());
+            }
             (socket, started)
         }
     };
@@ -71,6 +87,23 @@ pub fn connect_start(target: Target<'_>) -> io::Result<(OwnedFd, Progress)> {
             Err(io::Error::new(io::ErrorKind::ConnectionRefused, "its queue is full"))
         }
         Err(e) => Err(e.into()),
+    }
+}
+
+fn leave_from(socket: &OwnedFd, from: Source) -> io::Result<()> {
+    match from {
+        Source::Any => Ok(()),
+        Source::Own(address) => {
+            port_at_connect(socket);
+            Ok(bind(socket, &SocketAddr::new(address, 0))?)
+        }
+        Source::Foreign(address) => {
+            foreign::permit(socket, address.is_ipv4())?;
+            port_at_connect(socket);
+            bind(socket, &SocketAddr::new(address, 0)).map_err(|e| {
+                io::Error::from(NotTransparent { asked: "bind to that address", error: e.into() })
+            })
+        }
     }
 }
 

@@ -5,13 +5,15 @@
 
 mod accept;
 mod connect;
+pub(crate) mod foreign;
 mod listen;
 mod options;
 mod state;
 mod unix;
 
 pub use accept::{Accepted, Peer, accept};
-pub use connect::{Progress, Target, connect_start, is_ours};
+pub use connect::{Progress, Source, Target, connect_start, is_ours};
+pub use foreign::{NotTransparent, foreign_permitted};
 pub use listen::{Transport, lacks, local_address, tcp_bind, tcp_probe};
 pub use options::{Options, Probes, Refused, dress_again, try_on};
 pub use state::{peer_uid, reset, set_nodelay, shutdown_write, take_error, unacknowledged};

@@ -84,7 +84,8 @@ fn connect_from_an_address_and_exchange() {
     let to = local_address(&listener).unwrap();
     let from: IpAddr = "127.0.0.9".parse().unwrap();
     let (fd, _) =
-        connect_start(Target::Tcp { to, from: Some(from), options: &Options::default() }).unwrap();
+        connect_start(Target::Tcp { to, from: Source::Own(from), options: &Options::default() })
+            .unwrap();
     let (accepted, peer) = client(&listener);
     let Peer::Ip(peer) = peer else { panic!("not an internet peer") };
     assert_eq!(peer.ip(), from);
@@ -133,15 +134,16 @@ fn unsent_bytes_are_counted() {
 #[test]
 fn a_refused_connect_says_so() {
     let to = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let error = match connect_start(Target::Tcp { to, from: None, options: &Options::default() }) {
-        Err(e) => e,
-        Ok((fd, _)) => {
-            std::thread::sleep(Duration::from_millis(50));
-            take_error(&fd).unwrap_err()
-        }
-    };
+    let error =
+        match connect_start(Target::Tcp { to, from: Source::Any, options: &Options::default() }) {
+            Err(e) => e,
+            Ok((fd, _)) => {
+                std::thread::sleep(Duration::from_millis(50));
+                take_error(&fd).unwrap_err()
+            }
+        };
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
-    let from = Some("192.0.2.1".parse().unwrap());
+    let from = Source::Own("192.0.2.1".parse().unwrap());
     let error = connect_start(Target::Tcp { to, from, options: &Options::default() }).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
 }
@@ -199,4 +201,36 @@ fn a_broken_listener_is_told_from_an_empty_one() {
     assert!(matches!(accept(&listener), Accepted::Nobody));
     let (stream, _other) = UnixStream::pair().unwrap();
     assert!(matches!(accept(&stream), Accepted::Broken(_)));
+}
+
+#[test]
+fn a_foreign_address_is_carried_or_the_reason_is_told() {
+    for (ip, foreign) in [("127.0.0.1", "127.0.0.77"), ("::1", "2001:db8::77")] {
+        let ipv4 = ip.contains('.');
+        let Ok(listener) = tcp_bind(any_port(ip), Transport::Tcp, 5, true) else {
+            println!("skipped: no {ip} here");
+            continue;
+        };
+        let to = local_address(&listener).unwrap();
+        let from: IpAddr = foreign.parse().unwrap();
+        let target = Target::Tcp { to, from: Source::Foreign(from), options: &Options::default() };
+        match (connect_start(target), foreign_permitted(ipv4)) {
+            (Ok((fd, _)), Ok(())) => {
+                let local = local_address(&fd).unwrap();
+                assert_eq!(local.ip(), from);
+                assert_ne!(local.port(), 0);
+            }
+            (Err(e), Err(why)) => {
+                let told = NotTransparent::of(&e).expect("the reason is told");
+                assert_eq!(told.asked, why.asked);
+                assert_eq!(e.kind(), ErrorKind::PermissionDenied);
+            }
+            (started, permitted) => panic!("{started:?} but {permitted:?}"),
+        }
+    }
+    // An address that means nothing without an interface.
+    let Ok(to) = "[::1]:9".parse() else { return };
+    let from = Source::Foreign("fe80::1".parse().unwrap());
+    let error = connect_start(Target::Tcp { to, from, options: &Options::default() });
+    assert!(NotTransparent::of(&error.unwrap_err()).is_some());
 }

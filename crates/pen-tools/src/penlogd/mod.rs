@@ -113,7 +113,7 @@ impl House {
                 .map_err(|e| format!("cannot enter {}: {e}", shown(jail)))?;
         }
         if let Some(user) = &user {
-            privileges::become_user(user)
+            privileges::become_user(user, &[])
                 .map_err(|e| format!("cannot become user {}: {e}", shown(&user.word)))?;
         }
         let outlet = Outlet::open(launch.log.as_deref(), launch.unbuffered)?;

@@ -22,7 +22,7 @@ fn rights_are_looked_up_by_name() {
     let nothing = Rights::look_up(None, None).unwrap();
     assert_eq!(nothing.permit_control(), !privileges::is_root());
     assert!(Rights::look_up(Some("root"), None).unwrap().permit_control());
-    nothing.give_up().unwrap();
+    nothing.give_up(&[]).unwrap();
 }
 
 const JAIL: &str = "PEN_TEST_JAIL";
@@ -33,9 +33,9 @@ fn in_the_jail() {
     let Some(jail) = std::env::var_os(JAIL) else { return };
     let rights = Rights::look_up(Some("nobody"), Some(Path::new(&jail))).unwrap();
     let wrong = Rights::look_up(None, Some(Path::new("/no/such/jail"))).unwrap();
-    assert!(wrong.give_up().unwrap_err().text.starts_with("cannot enter /no/such/jail: "));
+    assert!(wrong.give_up(&[]).unwrap_err().text.starts_with("cannot enter /no/such/jail: "));
     let (logs, _thread) = Logs::start(false, 0).unwrap();
-    rights.give_up().unwrap();
+    rights.give_up(&[]).unwrap();
     assert_eq!(privileges::uid(), privileges::user("nobody").map_or(65_534, |u| u.uid));
     // Rights belong to the process: threads that run already have lost them too.
     let place = crate::logs::Place::File("/t.log".into());

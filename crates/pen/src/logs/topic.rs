@@ -19,6 +19,8 @@ pub enum Topic {
     Shortage,
     /// The address of `source` is not there.
     ForeignSource,
+    /// The client's address cannot be shown to a server.
+    NotTransparent,
     /// A request head was refused.
     RequestRefused,
     /// A client was not passed on because of its TLS hello.
@@ -30,13 +32,14 @@ pub enum Topic {
 }
 
 impl Topic {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::ServerFailed,
         Self::NoServer,
         Self::ClientDenied,
         Self::HandshakeFailed,
         Self::Shortage,
         Self::ForeignSource,
+        Self::NotTransparent,
         Self::RequestRefused,
         Self::HelloRefused,
         Self::ControlRefused,
@@ -52,6 +55,7 @@ impl Topic {
             Self::HandshakeFailed => "failed TLS handshakes",
             Self::Shortage => "shortages",
             Self::ForeignSource => "source addresses that are not there",
+            Self::NotTransparent => "client addresses that servers cannot be shown",
             Self::RequestRefused => "refused requests",
             Self::HelloRefused => "clients that no route took",
             Self::ControlRefused => "refused control sessions",

@@ -1,28 +1,24 @@
 //! The way to a server: start a connect, hear what came of it, go on to the next server.
 
-use std::io;
-use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use pen_core::addr::Place;
-use pen_core::config::{ServiceConfig, Trust};
+use pen_core::config::Trust;
 use pen_core::journey::Step;
-use pen_core::reasons::ConnectFailure;
+use pen_core::reasons::{CloseReason, ConnectFailure};
 use pen_core::relay::Side;
 use pen_core::servers::ServerRef;
 use pen_core::service::Live;
-use pen_sys::sockets::{self, Progress, Target};
+use pen_sys::sockets;
 use rustix::event::epoll::EventFlags;
-use rustix::io::Errno;
 
 use super::Worker;
 use super::conn::Phase;
+use super::dial::{Call, failure_of};
 use super::ending::Manner;
 use crate::shared::Service;
-use crate::socket_options;
 use crate::tls::Dialer;
 
 impl Worker {
@@ -34,6 +30,11 @@ impl Worker {
                 // No server was reached, so there is no stream that could be cut short: as the
                 // classic does, the client is closed.
                 Step::Close(reason) => {
+                    if reason == CloseReason::NotTransparent
+                        && let Some(conn) = self.conns.get(key as usize)
+                    {
+                        self.say_cannot_be_shown(service, conn.visitor.peer);
+                    }
                     self.say_goodbye(key);
                     return self.finish(key, Manner::Close, reason);
                 }
@@ -58,11 +59,15 @@ impl Worker {
         let place = live.server(server).and_then(pen_core::servers::Server::place);
         let place = place.ok_or(ConnectFailure::Unreachable)?;
         let dialer = dialer(service, live, server)?;
-        let socket = match self.dial(service, &live.config, &place) {
+        let Some(client) = self.conns.get(key as usize).map(|c| c.visitor.peer) else {
+            return Ok(());
+        };
+        let call = Call { service, config: &live.config, client, server };
+        let socket = match self.dial(call, &place) {
             // The spare descriptor was kept for this.
             Err(ConnectFailure::LocalResources) if self.spare.take().is_some() => {
                 self.scratch.spare_descriptors();
-                self.dial(service, &live.config, &place)?
+                self.dial(call, &place)?
             }
             socket => socket?,
         };
@@ -85,41 +90,6 @@ impl Worker {
         self.due_by(self.now.plus_s(live.config.timeout_s));
         self.say_connecting(service, slot, server, &place);
         Ok(())
-    }
-
-    /// Starts a connect; the answer comes as an event.
-    fn dial(
-        &self,
-        service: &Service,
-        config: &ServiceConfig,
-        place: &Place,
-    ) -> Result<OwnedFd, ConnectFailure> {
-        let socket = match place {
-            Place::Tcp(to) => self.dial_tcp(service, config, *to),
-            Place::Unix(path) => sockets::connect_start(Target::Unix(path)),
-        };
-        socket.map(|(socket, _)| socket).map_err(|e| failure_of(&e))
-    }
-
-    /// A source address that this machine does not have (any more) is left out, as the classic does:
-    /// that costs a message, not the service. Ports that ran out are another matter.
-    fn dial_tcp(
-        &self,
-        service: &Service,
-        config: &ServiceConfig,
-        to: SocketAddr,
-    ) -> io::Result<(OwnedFd, Progress)> {
-        let from = config.source.filter(|s| s.is_ipv4() == to.is_ipv4());
-        let options = &socket_options::of(config);
-        match (sockets::connect_start(Target::Tcp { to, from, options }), from) {
-            (Err(error), Some(ip))
-                if error.kind() == io::ErrorKind::AddrNotAvailable && !sockets::is_ours(ip) =>
-            {
-                self.say_foreign_source(service, ip);
-                sockets::connect_start(Target::Tcp { to, from: None, options })
-            }
-            (started, _) => started,
-        }
     }
 
     /// The server's socket of a connecting connection reported something.
@@ -256,25 +226,4 @@ fn dialer(
     let dialers = service.tls_servers.load();
     let dialer = dialers.as_ref().and_then(|d| d.of(server));
     dialer.map(|d| Some(Arc::clone(d))).ok_or(ConnectFailure::LocalResources)
-}
-
-/// Whose fault an error of a connect is.
-fn failure_of(error: &io::Error) -> ConnectFailure {
-    let Some(errno) = Errno::from_io_error(error) else {
-        // A Unix server whose queue is full: busy, not dead.
-        return ConnectFailure::LocalResources;
-    };
-    match errno {
-        Errno::MFILE
-        | Errno::NFILE
-        | Errno::NOBUFS
-        | Errno::NOMEM
-        | Errno::ADDRNOTAVAIL
-        | Errno::ADDRINUSE => ConnectFailure::LocalResources,
-        Errno::TIMEDOUT => ConnectFailure::TimedOut,
-        Errno::HOSTUNREACH | Errno::NETUNREACH | Errno::HOSTDOWN | Errno::NETDOWN => {
-            ConnectFailure::Unreachable
-        }
-        _ => ConnectFailure::Refused,
-    }
 }

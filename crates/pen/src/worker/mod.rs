@@ -8,6 +8,7 @@ mod accept;
 mod clockwork;
 mod conn;
 mod connect;
+mod dial;
 mod dummy;
 mod dump;
 mod ending;

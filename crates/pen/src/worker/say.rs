@@ -10,9 +10,11 @@ use pen_core::limits;
 use pen_core::near::shown;
 use pen_core::reasons::{CloseReason, ConnectFailure, HelloFault, Refusal};
 use pen_core::servers::{Server, ServerRef};
+use pen_core::transparent;
 
 use super::Worker;
 use super::conn::Conn;
+use super::dial::Call;
 use crate::logs::{Level, Topic};
 use crate::shared::Service;
 use crate::tls::Trouble;
@@ -80,6 +82,10 @@ impl Worker {
         server: Option<ServerRef>,
         failure: ConnectFailure,
     ) {
+        if failure == ConnectFailure::NotTransparent {
+            // The dial has said more.
+            return;
+        }
         let live = service.live.load();
         let place = server.and_then(|s| live.server(s)).and_then(Server::place);
         let text = || {
@@ -127,6 +133,40 @@ impl Worker {
                 conn.slot,
                 trouble.fault.word(),
                 trouble.detail
+            )
+        });
+    }
+
+    /// A connection to a server cannot carry the client's address.
+    pub(super) fn say_not_transparent(&self, call: Call<'_>, why: &str) {
+        self.logs.say_often(Topic::NotTransparent, Level::Always, || {
+            let Call { service, config, client, server } = call;
+            let then = match config.transparent_fallback {
+                true => "it sees Pen's own (transparent_fallback)",
+                false => "it is passed over, not blacklisted",
+            };
+            format!(
+                "{}: client {}: server {server} cannot be shown its address: {why}; {then}",
+                service.name, client.addr
+            )
+        });
+    }
+
+    /// No server was left that a client's address can be shown to.
+    pub(super) fn say_cannot_be_shown(&self, service: &Service, client: Peer) {
+        self.logs.say_often(Topic::NotTransparent, Level::Always, || {
+            let live = service.live.load();
+            let client = client.addr;
+            let why = live.servers.iter().zip(0_u32..).find_map(|(server, n)| {
+                let Some(Place::Tcp(to)) = server.place() else { return None };
+                let obstacle = transparent::departure(&live.config, client, to).err()?;
+                Some(format!(" (server {n}, {to}: {})", obstacle.words()))
+            });
+            format!(
+                "{}: client {client}: no server that can be used can be shown its address{}; it is \
+                 turned away (transparent)",
+                service.name,
+                why.unwrap_or_default()
             )
         });
     }

@@ -22,6 +22,7 @@ mod sockets;
 mod spread;
 mod stalled;
 mod start;
+mod transparent;
 mod traps;
 mod udp;
 mod words;

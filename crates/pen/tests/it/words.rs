@@ -160,8 +160,7 @@ fn options_cluster_and_stand_anywhere() {
 fn options_of_later_releases_say_so() {
     let port = pen_test::free_port().to_string();
     for (options, what) in [
-        (&["-O", "transparent"][..], "transparent mode"),
-        (&["-O", "tarpit_acl 3"], "a tarpit"),
+        (&["-O", "tarpit_acl 3"][..], "a tarpit"),
         (&["-O", "dsr_if eth0"], "direct server return"),
         (&["-o", "dsr_ip 192.0.2.1"], "direct server return"),
     ] {
@@ -180,7 +179,6 @@ fn commands_of_later_releases_say_so_whichever_door_they_come_through() {
     let running = pen_test::Pen::over(&farm).start();
     let scratch = Scratch::new();
     for (line, what) in [
-        ("transparent", "transparent mode"),
         ("tarpit_acl 3", "a tarpit"),
         ("dsr_if eth0", "direct server return"),
         ("dsr_ip 192.0.2.1", "direct server return"),

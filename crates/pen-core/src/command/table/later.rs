@@ -6,14 +6,6 @@ use super::{Scope, Spec, not_offered};
 use crate::command::Command;
 
 pub(super) const ROWS: &[Spec] = &[
-    Spec::new(
-        "transparent",
-        &["transparent", "no transparent"],
-        Scope::Service,
-        "connections to servers carry the client's address",
-        |a| Err(not_offered(a, "transparent mode")),
-    )
-    .no(|_| Ok(Command::AlreadyOff)),
     Spec::new("dsr_if", &["dsr_if INTERFACE"], Scope::Service, "direct server return", |a| {
         Err(not_offered(a, "direct server return"))
     }),

@@ -21,6 +21,36 @@ pub(super) const ROWS: &[Spec] = &[
          all.",
     ),
     Spec::new(
+        "transparent",
+        &["transparent", "no transparent"],
+        Scope::Service,
+        "connections to servers carry the client's address",
+        |_| Ok(on(Switch::Transparent)),
+    )
+    .no(|_| Ok(off(Switch::Transparent)))
+    .manual(
+        "Servers see the client's address, with a port of Pen's choice, in place of Pen's \
+         (IP_TRANSPARENT, IPV6_TRANSPARENT). What they answer must come back through the machine of \
+         Pen, which must hand it to Pen; docs/transparent.md has the commands. Needs the capability CAP_NET_RAW, which Pen keeps when it becomes the user of \
+         -u if a service is transparent then; if that comes later, Pen must be started again. A server \
+         of the other family (IPv4, IPv6) is passed over, and a client of a Unix socket finds no server: \
+         never is another address shown, unless transparent_fallback permits it. source wins over \
+         transparent; idlers exclude it.",
+    ),
+    Spec::new(
+        "transparent_fallback",
+        &["transparent_fallback", "no transparent_fallback"],
+        Scope::Service,
+        "where the client's address cannot be carried, servers see Pen's own",
+        |_| Ok(on(Switch::TransparentFallback)),
+    )
+    .no(|_| Ok(off(Switch::TransparentFallback)))
+    .since("0.1.0")
+    .manual(
+        "Only with transparent. Without it such a connection is refused and the log says why: a \
+         server that trusts addresses must not be shown a wrong one.",
+    ),
+    Spec::new(
         "tcp_nodelay",
         &["tcp_nodelay", "no tcp_nodelay"],
         Scope::Service,

@@ -1,20 +1,18 @@
 //! How flows begin, change servers and end.
 
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 
 use pen_core::addr::{ClientAddr, Peer, Place};
 use pen_core::flow::{Beginning, DropReason, Flow, FlowEnd, FlowId, FlowKey};
 use pen_core::journey::{Journey, Step};
-use pen_core::limits;
-use pen_core::reasons::{CloseReason, ConnectFailure};
+use pen_core::reasons::ConnectFailure;
 use pen_core::select::{self, Visitor};
 use pen_core::servers::{Server, ServerRef};
-use pen_sys::{datagrams, sockets};
 
 use super::super::Worker;
 use super::Scene;
+use super::berth::Wish;
 
 /// A server with a port towards it.
 struct Berth {
@@ -44,7 +42,7 @@ impl Worker {
         let (mut journey, step) = self.first_step(scene, &visitor, key.server, denied);
         if let Step::Close(reason) = step {
             journey.end(0, 0);
-            return Err(drop_reason(reason));
+            return Err(self.refuse_flow(scene, &visitor, reason));
         }
         let took_place = self.make_room(scene);
         let berth = match self.reach(scene, &mut journey, &visitor, step, None) {
@@ -112,68 +110,23 @@ impl Worker {
         loop {
             let server = match step {
                 Step::Connect(server) => server,
-                Step::Close(reason) => return Err(drop_reason(reason)),
+                Step::Close(reason) => return Err(self.refuse_flow(scene, visitor, reason)),
             };
             let failure = match live.server(server).and_then(Server::place) {
-                Some(Place::Tcp(at)) => match self.port_for(scene, at, mover) {
-                    Some(port) => {
-                        journey.connected();
-                        return Ok(Berth { server, at, port });
+                Some(Place::Tcp(at)) => {
+                    let wish = Wish { client: visitor.peer, server, at, mover };
+                    match self.port_for(scene, wish) {
+                        Ok(port) => {
+                            journey.connected();
+                            return Ok(Berth { server, at, port });
+                        }
+                        Err(failure) => failure,
                     }
-                    None => ConnectFailure::LocalResources,
-                },
+                }
                 // A Unix socket is refused long before; an unset server is never chosen.
                 _ => ConnectFailure::Unreachable,
             };
             step = journey.failed(live, visitor, failure, self.now, |_, _| ());
-        }
-    }
-
-    /// A port for one more flow at the server, if need be in exchange for flows that were quiet
-    /// longest, but not for `mover`.
-    fn port_for(
-        &mut self,
-        scene: Scene<'_>,
-        server: SocketAddr,
-        mover: Option<FlowId>,
-    ) -> Option<u64> {
-        let any = datagrams::any(server.ip());
-        let source = scene.live.config.source.filter(|s| s.is_ipv4() == server.is_ipv4());
-        for _ in 0..limits::UDP_PORT_TRIES {
-            let from = source.unwrap_or(any);
-            if let Some(port) = self.udp.ports.free_for(from, server) {
-                return Some(port);
-            }
-            let error = match self.open_port(scene, source, any) {
-                Ok(port) => return Some(port),
-                Err(error) => error,
-            };
-            self.say_no_port(scene.service, &error);
-            let (victim, _) = self.udp.table(scene.station).flows.quietest()?;
-            if Some(victim) == mover {
-                return None;
-            }
-            self.end_flow(scene, victim, FlowEnd::Recycled);
-        }
-        None
-    }
-
-    /// A source address that this machine does not have (any more) is left out, as with TCP.
-    fn open_port(
-        &mut self,
-        scene: Scene<'_>,
-        source: Option<IpAddr>,
-        any: IpAddr,
-    ) -> io::Result<u64> {
-        let from = source.unwrap_or(any);
-        match (self.udp.ports.open(from, &self.pool, &self.epoll), source) {
-            (Err(error), Some(ip))
-                if error.kind() == io::ErrorKind::AddrNotAvailable && !sockets::is_ours(ip) =>
-            {
-                self.say_foreign_source(scene.service, ip);
-                self.udp.ports.open(any, &self.pool, &self.epoll)
-            }
-            (opened, _) => opened,
         }
     }
 
@@ -253,9 +206,14 @@ impl Worker {
             self.end_flow(scene, id, FlowEnd::NoServer);
             return false;
         };
-        let Some(port) = self.port_for(scene, at, Some(id)) else {
-            self.end_flow(scene, id, FlowEnd::NoPort);
-            return false;
+        let port = match self.port_for(scene, Wish { client: peer, server, at, mover: Some(id) }) {
+            Ok(port) => port,
+            Err(failure) => {
+                let no_port = failure == ConnectFailure::LocalResources;
+                let end = if no_port { FlowEnd::NoPort } else { FlowEnd::NoServer };
+                self.end_flow(scene, id, end);
+                return false;
+            }
         };
         if let Some(flow) = self.udp.table(scene.station).flows.get_mut(id) {
             flow.journey.connected();
@@ -322,13 +280,4 @@ impl Worker {
 
 pub(super) fn peer_of(client: SocketAddr) -> Peer {
     Peer { addr: ClientAddr::from_ip(client.ip()), port: client.port() }
-}
-
-fn drop_reason(reason: CloseReason) -> DropReason {
-    match reason {
-        CloseReason::ClientDenied => DropReason::ClientDenied,
-        CloseReason::Stubborn => DropReason::Stubborn,
-        CloseReason::OutOfResources => DropReason::NoPort,
-        _ => DropReason::NoServer,
-    }
 }

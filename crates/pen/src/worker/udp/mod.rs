@@ -7,8 +7,9 @@
 //! batches; a datagram that cannot be passed on is dropped and counted, never waited for.
 //!
 //! `clients` takes datagrams of clients, `servers` the answers, `flows` begins, moves and ends
-//! flows, `ports` keeps the local ports towards servers, `post` sends.
+//! flows, `berth` finds them a port, `ports` keeps the local ports towards servers, `post` sends.
 
+mod berth;
 mod clients;
 mod flows;
 mod orders;

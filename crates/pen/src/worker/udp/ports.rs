@@ -11,13 +11,13 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use pen_core::flow::FlowId;
 use pen_core::limits;
-use pen_sys::datagrams;
+use pen_sys::datagrams::{self, Origin};
 use rustix::event::epoll;
 
 use super::PORT_BIT;
@@ -33,21 +33,21 @@ pub struct Ports {
     last: u64,
     all: HashMap<u64, Port>,
     owners: HashMap<(u64, SocketAddr), Owner>,
-    docks: HashMap<IpAddr, Dock>,
+    docks: HashMap<Origin, Dock>,
     /// Ports without a flow.
     spare: usize,
 }
 
 struct Port {
     socket: Rc<OwnedFd>,
-    source: IpAddr,
+    origin: Origin,
     flows: u32,
     uses: u32,
     /// Who used it last.
     station: u32,
 }
 
-/// The ports with one source address that take further flows.
+/// The ports with one origin that take further flows.
 #[derive(Default)]
 struct Dock {
     open: BTreeSet<u64>,
@@ -64,9 +64,9 @@ struct Berths {
 }
 
 impl Ports {
-    /// A port with this source address at which `server` has no flow.
-    pub fn free_for(&mut self, source: IpAddr, server: SocketAddr) -> Option<u64> {
-        let dock = self.docks.get_mut(&source)?;
+    /// A port with this origin at which `server` has no flow.
+    pub fn free_for(&mut self, origin: Origin, server: SocketAddr) -> Option<u64> {
+        let dock = self.docks.get_mut(&origin)?;
         let berths = dock.servers.entry(server).or_default();
         while let Some(port) = berths.free.pop_front() {
             if dock.open.contains(&port) && !self.owners.contains_key(&(port, server)) {
@@ -86,7 +86,7 @@ impl Ports {
     ///
     /// # Errors
     /// There are [`limits::UDP_PORTS_MAX`], or what the system says.
-    pub fn open(&mut self, source: IpAddr, pool: &Pool, epoll: &OwnedFd) -> io::Result<u64> {
+    pub fn open(&mut self, origin: Origin, pool: &Pool, epoll: &OwnedFd) -> io::Result<u64> {
         if !pool.ports.take() {
             return Err(io::Error::other("all local ports are in use"));
         }
@@ -96,7 +96,7 @@ impl Ports {
         }
         let number = self.last + 1;
         let token = epoll::EventData::new_u64(PORT_BIT | number);
-        let opened = datagrams::local_port(source, limits::UDP_RECEIVE_BUFFER).and_then(|socket| {
+        let opened = datagrams::local_port(origin, limits::UDP_RECEIVE_BUFFER).and_then(|socket| {
             epoll::add(epoll, &socket, token, epoll::EventFlags::IN)?;
             Ok(socket)
         });
@@ -105,9 +105,9 @@ impl Ports {
             pool.room.release();
         })?;
         self.last = number;
-        let port = Port { socket: Rc::new(socket), source, flows: 0, uses: 0, station: 0 };
+        let port = Port { socket: Rc::new(socket), origin, flows: 0, uses: 0, station: 0 };
         self.all.insert(number, port);
-        self.docks.entry(source).or_default().open.insert(number);
+        self.docks.entry(origin).or_default().open.insert(number);
         self.spare += 1;
         Ok(number)
     }
@@ -131,13 +131,14 @@ impl Ports {
         self.owners.remove(&(number, server));
         let Some(port) = self.all.get_mut(&number) else { return 0 };
         port.flows -= 1;
-        let (unused, source) = (port.flows == 0, port.source);
+        let (unused, origin) = (port.flows == 0, port.origin);
         let worn = port.uses >= limits::UDP_PORT_USES;
-        let surplus = unused && self.spare >= limits::UDP_PORTS_SPARE;
-        let stays = clean && !worn && !surplus && self.is_open(source, number);
+        // One with a client's address is of use to that client only.
+        let surplus = unused && (origin.foreign || self.spare >= limits::UDP_PORTS_SPARE);
+        let stays = clean && !worn && !surplus && self.is_open(origin, number);
         if stays {
             self.docks
-                .entry(source)
+                .entry(origin)
                 .or_default()
                 .servers
                 .entry(server)
@@ -145,7 +146,7 @@ impl Ports {
                 .free
                 .push_back(number);
         } else {
-            self.retire(source, number);
+            self.retire(origin, number);
         }
         match (unused, stays) {
             (true, false) => self.close(number, pool),
@@ -157,16 +158,16 @@ impl Ports {
         }
     }
 
-    fn is_open(&self, source: IpAddr, number: u64) -> bool {
-        self.docks.get(&source).is_some_and(|dock| dock.open.contains(&number))
+    fn is_open(&self, origin: Origin, number: u64) -> bool {
+        self.docks.get(&origin).is_some_and(|dock| dock.open.contains(&number))
     }
 
     /// The port takes no further flows.
-    fn retire(&mut self, source: IpAddr, number: u64) {
-        let Some(dock) = self.docks.get_mut(&source) else { return };
+    fn retire(&mut self, origin: Origin, number: u64) {
+        let Some(dock) = self.docks.get_mut(&origin) else { return };
         dock.open.remove(&number);
         if dock.open.is_empty() {
-            self.docks.remove(&source);
+            self.docks.remove(&origin);
         }
     }
 

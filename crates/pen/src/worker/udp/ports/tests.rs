@@ -1,10 +1,10 @@
 //! Ports against real sockets: which flows share them, and when they are gone.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
 
-const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+const ANY: Origin = Origin { ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED), foreign: false };
 
 fn server(n: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, n).into()
