@@ -24,7 +24,8 @@ pub const CLIENTS_AT_ONCE: u32 = 4_096;
 pub const CONNECTIONS_MAX: u32 = 8_388_608;
 /// Descriptors kept for control sessions, logs, files and listeners when `conn_max` is computed.
 pub const DESCRIPTOR_RESERVE: u32 = 64;
-/// Connects to servers that may be pending per service before accepting pauses.
+/// Connects to servers that may be pending per service before accepting pauses; clients whose first
+/// bytes or handshake were waited for wait on.
 pub const PENDING_DEFAULT: u32 = 100;
 /// Highest `pending_max`.
 pub const PENDING_MAX: u32 = 1_000_000;

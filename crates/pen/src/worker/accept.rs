@@ -1,4 +1,5 @@
-//! New clients: room first, then accept, then the tables, then the first step to a server.
+//! New clients: room first, then accept, then the tables, then the first step to a server (of clients
+//! that are waited for, in `beginning`).
 //!
 //! Accepting pauses, and never spins, when the service is full, when too many connects are pending,
 //! or when descriptors or memory ran out; the clients wait in the kernel's queue.
@@ -194,46 +195,6 @@ impl Worker {
         }
         self.count(|mailbox| mailbox.connections.fetch_add(1, Ordering::Relaxed));
         key
-    }
-
-    pub(super) fn await_first_bytes(&mut self, key: u32, station: u32) {
-        if let Some(station) = self.stations.get_mut(station as usize) {
-            station.silent.append(&mut self.conns, key, self.now);
-        }
-        self.due_by(self.now.plus_s(limits::PEEK_DEADLINE_S));
-    }
-
-    /// What was waited for is there, the first bytes or the end of the handshake: a server is
-    /// chosen.
-    pub(super) fn begin(&mut self, key: u32, permitted: bool) {
-        let Some(conn) = self.conns.get(key as usize) else { return };
-        let (station, id, visitor) = (conn.station, conn.client, conn.visitor.clone());
-        let Some(service) = self.station_service(station) else { return };
-        if let Some(station) = self.stations.get_mut(station as usize) {
-            station.silent.remove(&mut self.conns, key);
-        }
-        let live = service.live.load();
-        let note = |server, refusal| self.say_passed_over(&service, visitor.peer, server, refusal);
-        let (journey, step) = {
-            let mut tables = service.tables();
-            let (journey, step) = if permitted {
-                Journey::start(&live, &service.cursor, &visitor, self.now, note)
-            } else {
-                Journey::denied(&live, &visitor, self.now, note)
-            };
-            if let (Step::Connect(ServerRef::Regular(n)), Some(id)) = (step, id)
-                && !live.config.mode.forgetful
-            {
-                tables.clients.remember(id, n);
-            }
-            (journey, step)
-        };
-        if let Some(conn) = self.conns.get_mut(key as usize) {
-            conn.journey = Some(journey);
-            conn.visitor = visitor;
-            conn.phase = Phase::Connecting;
-        }
-        self.walk(key, &service, &live, step);
     }
 
     fn starve(&mut self, key: usize, service: &Service) {

@@ -14,6 +14,7 @@ use pen_core::report::ConnectionRow;
 use pen_core::select::Visitor;
 use pen_core::servers::ServerRef;
 
+use super::beginning::Way;
 use super::hello::Asking;
 use super::queue::Links;
 use super::tap::ClientTap;
@@ -38,6 +39,11 @@ pub enum Phase {
     Waiting {
         /// Key of that service's station.
         at: u32,
+    },
+    /// A server is to be chosen, but `pending_max` connects are pending.
+    Queued {
+        /// How it is served then.
+        way: Way,
     },
     /// A connect to a server is pending.
     Connecting,
@@ -256,6 +262,7 @@ impl Conn {
                 | Phase::Dummy
                 | Phase::Hello
                 | Phase::Waiting { .. }
+                | Phase::Queued { .. }
                 | Phase::Connecting
                 | Phase::Securing => 1,
                 Phase::Open | Phase::Flushing { .. } | Phase::Gone => self.relay.state_number(),

@@ -91,6 +91,7 @@ impl Worker {
                 station.silent.remove(&mut self.conns, key)
             }
             Phase::Waiting { .. } => station.waiting.remove(&mut self.conns, key),
+            Phase::Queued { .. } => station.queued.remove(&mut self.conns, key),
             Phase::Connecting | Phase::Securing => station.connecting.remove(&mut self.conns, key),
             Phase::Open => station.open.remove(&mut self.conns, key),
             Phase::Flushing { .. } => self.flushing.remove(&mut self.conns, key),

@@ -15,6 +15,7 @@ use pen_sys::sockets;
 use rustix::event::epoll::EventFlags;
 
 use super::Worker;
+use super::beginning::Way;
 use super::conn::{Conn, Phase};
 use super::ending::Manner;
 use super::traffic::note_readable;
@@ -116,7 +117,7 @@ impl Worker {
         let Some(conn) = self.conns.get_mut(key as usize) else { return };
         conn.phase = if live.config.dummy { Phase::Dummy } else { Phase::Peeking };
         if !waits {
-            return self.begin(key, permitted);
+            return self.queue(key, Way::of(permitted));
         }
         self.await_first_bytes(key, station);
         self.hear_client(key);
@@ -134,7 +135,7 @@ impl Worker {
             return;
         }
         match phase {
-            Phase::Peeking => self.begin(key, true),
+            Phase::Peeking => self.queue(key, Way::Free),
             Phase::Dummy => self.answer_dummy(key),
             _ => {}
         }

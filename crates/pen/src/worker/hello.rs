@@ -11,19 +11,16 @@ use std::rc::Rc;
 
 use pen_core::config::Protocol;
 use pen_core::hello::{Hello, Progress, Reader};
-use pen_core::journey::{Journey, Step};
 use pen_core::limits;
 use pen_core::reasons::{CloseReason, HelloFault};
 use pen_core::routes::To;
-use pen_core::select::Visitor;
-use pen_core::servers::ServerRef;
-use pen_core::service::Live;
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::Worker;
 use super::accept::has_pending_room;
+use super::beginning::Way;
 use super::conn::{Conn, Phase};
 use super::ending::Manner;
 use super::station::Station;
@@ -40,18 +37,6 @@ pub struct Asking {
     said: Option<Result<Hello, HelloFault>>,
     /// How it is served where it goes.
     way: Way,
-}
-
-/// How a client is served at the service where its routes end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Way {
-    /// As any client of that service.
-    #[default]
-    Free,
-    /// By this server.
-    Server(u32),
-    /// The service does not let it in.
-    Denied,
 }
 
 /// Where the routes end.
@@ -314,33 +299,7 @@ impl Worker {
         if live.config.dummy && way == Way::Free {
             return self.reply_dummy(key);
         }
-        let (visitor, id) = (conn.visitor.clone(), conn.client);
-        let (journey, step) = self.route_step(&service, &live, &visitor, way);
-        if let (Step::Connect(ServerRef::Regular(n)), Some(id), Way::Free) = (step, id, way)
-            && !live.config.mode.forgetful
-        {
-            service.tables().clients.remember(id, n);
-        }
-        if let Some(conn) = self.conns.get_mut(key as usize) {
-            conn.journey = Some(journey);
-            conn.visitor = visitor;
-        }
-        self.walk(key, &service, &live, step);
-    }
-
-    fn route_step(
-        &self,
-        service: &Service,
-        live: &Live,
-        visitor: &Visitor,
-        way: Way,
-    ) -> (Journey, Step) {
-        let note = |server, refusal| self.say_passed_over(service, visitor.peer, server, refusal);
-        match way {
-            Way::Free => Journey::start(live, &service.cursor, visitor, self.now, note),
-            Way::Server(n) => Journey::only(live, visitor, n, self.now, note),
-            Way::Denied => Journey::denied(live, visitor, self.now, note),
-        }
+        self.queue(key, way);
     }
 
     /// The time of a client is over that has not said whom it wants, or that found no room there.

@@ -5,6 +5,7 @@
 //! `clockwork`; what the control thread asks for is in `orders`.
 
 mod accept;
+mod beginning;
 mod clockwork;
 mod conn;
 mod connect;

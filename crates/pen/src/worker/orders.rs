@@ -142,11 +142,12 @@ impl Worker {
     }
 
     fn resume(&mut self, service: u32) {
-        if let Some(station) = self.by_service.get(&service) {
-            self.admit_waiting(*station);
-        }
-        let station = self.by_service.get(&service).and_then(|k| self.stations.get(*k as usize));
-        for key in station.map(|s| s.doors.clone()).unwrap_or_default() {
+        let Some(station) = self.by_service.get(&service).copied() else { return };
+        // Who was accepted already comes first.
+        self.serve_queued(station);
+        self.admit_waiting(station);
+        let doors = self.stations.get(station as usize).map(|s| s.doors.clone());
+        for key in doors.unwrap_or_default() {
             self.arm(key);
         }
     }

@@ -26,6 +26,9 @@ pub struct Station {
     pub silent: Queue,
     /// Clients that were routed here and wait for room; they count where they came in.
     pub waiting: Queue,
+    /// Clients that wait until fewer than `pending_max` connects are pending; the first that came
+    /// first.
+    pub queued: Queue,
     /// Connects that are pending; the oldest first.
     pub connecting: Queue,
     /// Fully open connections; the one that was active longest ago first, to the second.
@@ -51,6 +54,7 @@ impl Station {
             handshaking: Queue::default(),
             silent: Queue::default(),
             waiting: Queue::default(),
+            queued: Queue::default(),
             connecting: Queue::default(),
             open: Queue::default(),
             log: None,

@@ -41,7 +41,10 @@ impl Worker {
                 note_readable(conn, side, flags);
                 self.hear_client(key);
             }
-            (Phase::Waiting { .. } | Phase::Connecting | Phase::Securing, Side::Client) => {
+            (
+                Phase::Waiting { .. } | Phase::Queued { .. } | Phase::Connecting | Phase::Securing,
+                Side::Client,
+            ) => {
                 note_readable(conn, side, flags);
             }
             (Phase::Hello, Side::Client) => {

@@ -90,6 +90,20 @@ fn connects_pending_to_a_black_hole_do_not_hurt_others() {
     }
 }
 
+#[test]
+fn clients_that_were_waited_for_keep_to_pending_max_as_well() {
+    let farm = Farm::from([TestServer::black_hole("hole"), TestServer::start("s1", acts::echo())]);
+    let pen = Pen::over(&farm).args(["-r", "-b", "0", "-t", "30"]).command("peek");
+    let pen = pen.command("pending_max 10").start();
+    let clients: Vec<Client> = (0..40).map(|_| pen.client()).collect();
+    for client in &clients {
+        client.send("x").expect("pen takes it");
+    }
+    until("all to be served who need not wait for the silent server", || {
+        (farm[1].accepted() >= 30).then_some(())
+    });
+}
+
 const MOMENT: Duration = Duration::from_millis(1);
 
 #[test]
