@@ -3,7 +3,8 @@
 //! Promises: ports never collide, nothing waits blindly (every wait polls for a fact and has a
 //! deadline), everything started here is stopped when it is dropped, failures say what was waited
 //! for. `PEN_TEST_SCALE` stretches all deadlines (2 = twice as long), `PEN`, `PENCTL`, `PENLOG`,
-//! `PENLOGD` and `MERGELOGS` choose the programs under test; without them the ones built next to the test are taken.
+//! `PENLOGD` and `MERGELOGS` choose the programs under test; without them the ones built next to the
+//! test are taken. With `PEN_TEST_TLS` every pen ends TLS and every client speaks it.
 //!
 //! Not here: any knowledge of the inside of the daemon. It is seen through sockets, files, signals
 //! and /proc, so that the same scenarios run against any pen.
@@ -21,6 +22,7 @@ mod pen;
 mod place;
 mod program;
 mod server;
+mod tls;
 mod vitals;
 mod waiting;
 mod wire;
@@ -36,6 +38,7 @@ pub use pen::{Pen, PenBuilder, Row};
 pub use place::{Place, Scratch, free_port};
 pub use program::{Finished, Program, Sig, is_root, log_tool, pen_program, penctl_program, run};
 pub use server::{Served, TestServer};
+pub use tls::{over_tls, plain_only};
 pub use vitals::Vitals;
 pub use waiting::{deadline, holds, scaled, until};
 pub use wire::{Client, Dial, End, Wire};

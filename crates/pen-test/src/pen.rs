@@ -6,11 +6,15 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::farm::Farm;
-use crate::place::{Place, Scratch};
+use crate::place::{CONTROL, Place, Scratch};
 use crate::program::{Finished, Program, Sig, is_root, pen_program};
+use crate::tls::{identity, over_tls};
 use crate::vitals::Vitals;
 use crate::waiting::until;
 use crate::wire::{Client, Wire};
+
+/// Name of the file with certificate and key in the scratch directory.
+const IDENTITY: &str = "identity.pem";
 
 /// A pen that is being described.
 #[derive(Debug)]
@@ -103,6 +107,16 @@ impl PenBuilder {
         self.scratch.path(name)
     }
 
+    /// What a service of a file needs where the scenarios run over TLS (option -E is for the first
+    /// service); nothing where they do not.
+    #[must_use]
+    pub fn tls_line(&self) -> String {
+        match over_tls() {
+            true => format!("ssl_certificate {}\n", self.path(IDENTITY).display()),
+            false => String::new(),
+        }
+    }
+
     fn program(&self) -> Command {
         let limit = self.descriptors.map(|count| format!("ulimit -n {count} && "));
         // Opened for both directions it waits for no reader, and nobody reads it.
@@ -124,12 +138,15 @@ impl PenBuilder {
             command.arg("-f");
         }
         if self.control {
-            command.arg("-C").arg(self.path("ctl"));
+            command.arg("-C").arg(self.path(CONTROL));
             if is_root() {
                 command.args(["-u", "root"]);
             }
         }
         command.arg("-p").arg(self.path("pid"));
+        if over_tls() {
+            command.arg("-E").arg(self.scratch.write(IDENTITY, identity()));
+        }
         if let Some(file) = &self.file {
             command.arg("-F").arg(file);
         }
@@ -151,7 +168,7 @@ impl PenBuilder {
             assert_eq!(code, Some(0), "pen did not start: {}", program.stderr());
             pid = until("the pid file", || pid_in(&self.path("pid")));
         }
-        let control = self.control.then(|| Place::Unix(self.path("ctl")));
+        let control = self.control.then(|| Place::Unix(self.path(CONTROL)));
         let mut pen = Pen {
             program,
             pid,

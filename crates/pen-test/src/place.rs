@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use socket2::{Domain, SockAddr};
 
+/// Name of the control socket in a pen's scratch directory.
+pub(crate) const CONTROL: &str = "ctl";
+
 /// An address something listens on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -44,6 +47,11 @@ impl Place {
             Self::Tcp(a) => a.port(),
             Self::Unix(_) => 0,
         }
+    }
+
+    /// Spoken to without TLS even where the scenarios run over it: control sockets.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self, Self::Unix(path) if path.file_name().is_some_and(|n| n == CONTROL))
     }
 
     pub(crate) fn domain(&self) -> Domain {

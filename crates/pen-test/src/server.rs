@@ -16,7 +16,7 @@ use socket2::{SockAddr, Socket, Type};
 use crate::acts::Act;
 use crate::place::Place;
 use crate::waiting::{deadline, scaled};
-use crate::wire::Wire;
+use crate::wire::{Inner, Wire};
 
 /// A connection as the server sees it.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ struct Book {
     open: AtomicUsize,
     peak: AtomicUsize,
     notes: Mutex<Vec<String>>,
-    wires: Mutex<Vec<Weak<Socket>>>,
+    wires: Mutex<Vec<Weak<Inner>>>,
     leaving: AtomicBool,
 }
 
@@ -282,7 +282,7 @@ fn accept_all(
         if book.leaving.load(Ordering::SeqCst) {
             return;
         }
-        let Ok(wire) = Wire::new(socket) else { continue };
+        let Ok(wire) = Wire::new(socket, None) else { continue };
         register(book, &wire);
         let from = from.as_socket().map_or("unix".to_owned(), |a| a.ip().to_string());
         let served = Served { wire, from, book: Arc::clone(book) };

@@ -6,11 +6,13 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::place::Place;
+use crate::tls::{Tls, over_tls};
 use crate::waiting::deadline;
 
 /// How reading came to its end.
@@ -26,17 +28,38 @@ pub enum End {
 
 /// One end of a connected stream. Dropping it closes it.
 #[derive(Clone, Debug)]
-pub struct Wire(pub(crate) Arc<Socket>);
+pub struct Wire(pub(crate) Arc<Inner>);
+
+/// A socket, and what it wears.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) socket: Socket,
+    pub(crate) tls: Option<Tls>,
+    /// No goodbye.
+    aborted: AtomicBool,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let (Some(tls), false) = (&self.tls, self.aborted.load(Ordering::SeqCst)) {
+            tls.leave(&self.socket);
+        }
+    }
+}
 
 /// A client's end.
 pub type Client = Wire;
 
 impl Wire {
-    pub(crate) fn new(socket: Socket) -> io::Result<Self> {
+    pub(crate) fn new(socket: Socket, tls: Option<Tls>) -> io::Result<Self> {
         socket.set_nonblocking(false)?;
         socket.set_read_timeout(Some(deadline()))?;
         socket.set_write_timeout(Some(deadline()))?;
-        Ok(Self(Arc::new(socket)))
+        let inner = Arc::new(Inner { socket, tls, aborted: AtomicBool::new(false) });
+        if inner.tls.is_some() {
+            Tls::shake(&inner);
+        }
+        Ok(Self(inner))
     }
 
     /// Connects to `place` from whatever address the kernel takes.
@@ -58,7 +81,10 @@ impl Wire {
     /// # Errors
     /// Those of send(2); `WouldBlock` when the deadline passes.
     pub fn send(&self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        (&*self.0).write_all(bytes.as_ref())
+        match &self.0.tls {
+            Some(tls) => tls.send(&self.0.socket, bytes.as_ref()),
+            None => { &self.0.socket }.write_all(bytes.as_ref()),
+        }
     }
 
     /// Sends what fits at once, without waiting.
@@ -66,16 +92,22 @@ impl Wire {
     /// # Errors
     /// Those of send(2); `WouldBlock` when nothing fits.
     pub fn send_some(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.set_nonblocking(true)?;
-        let sent = (&*self.0).write(bytes);
-        self.0.set_nonblocking(false)?;
+        self.0.socket.set_nonblocking(true)?;
+        let sent = match &self.0.tls {
+            Some(tls) => tls.send_some(&self.0.socket, bytes),
+            None => { &self.0.socket }.write(bytes),
+        };
+        self.0.socket.set_nonblocking(false)?;
         sent
     }
 
     /// Ends this side's stream; the other direction stays open. An error means that the other side
     /// has left, which reading will tell.
     pub fn finish(&self) {
-        drop(self.0.shutdown(Shutdown::Write));
+        match &self.0.tls {
+            Some(_) => Tls::finish(&self.0),
+            None => drop(self.0.socket.shutdown(Shutdown::Write)),
+        }
     }
 
     /// Closes so that the other side gets a reset.
@@ -83,9 +115,10 @@ impl Wire {
     /// # Panics
     /// When the socket option is refused, which does not happen on stream sockets.
     pub fn abort(self) {
-        self.0.set_linger(Some(Duration::ZERO)).expect("SO_LINGER on a stream socket");
+        self.0.aborted.store(true, Ordering::SeqCst);
+        self.0.socket.set_linger(Some(Duration::ZERO)).expect("SO_LINGER on a stream socket");
         // A thread that reads this socket holds it open; this wakes it without sending anything.
-        drop(self.0.shutdown(Shutdown::Read));
+        drop(self.0.socket.shutdown(Shutdown::Read));
     }
 
     /// Reads once: at least one byte, or how it ended.
@@ -93,8 +126,11 @@ impl Wire {
     /// # Errors
     /// The end instead of bytes.
     pub fn read_some(&self, into: &mut [u8]) -> Result<usize, End> {
+        if let Some(tls) = &self.0.tls {
+            return tls.read_some(&self.0.socket, into);
+        }
         loop {
-            match (&*self.0).read(into) {
+            match { &self.0.socket }.read(into) {
                 Ok(0) => return Err(End::Eof),
                 Ok(n) => return Ok(n),
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
@@ -152,12 +188,15 @@ impl Wire {
     /// Whether the stream has ended already; waits for nothing, takes no bytes.
     #[must_use]
     pub fn has_ended(&self) -> bool {
+        if let Some(tls) = &self.0.tls {
+            return tls.has_ended(&self.0.socket);
+        }
         let mut byte = [MaybeUninit::uninit()];
-        if self.0.set_nonblocking(true).is_err() {
+        if self.0.socket.set_nonblocking(true).is_err() {
             return true;
         }
-        let peeked = self.0.peek(&mut byte);
-        let back = self.0.set_nonblocking(false);
+        let peeked = self.0.socket.peek(&mut byte);
+        let back = self.0.socket.set_nonblocking(false);
         match peeked {
             Ok(n) => n == 0 || back.is_err(),
             Err(e) => e.kind() != ErrorKind::WouldBlock,
@@ -169,7 +208,7 @@ impl Wire {
     /// # Panics
     /// When `patience` is zero.
     pub fn set_patience(&self, patience: Duration) {
-        self.0.set_read_timeout(Some(patience)).expect("a read timeout above zero");
+        self.0.socket.set_read_timeout(Some(patience)).expect("a read timeout above zero");
     }
 
     /// Sends small writes at once, as an interactive program does.
@@ -177,13 +216,13 @@ impl Wire {
     /// # Panics
     /// On anything but TCP.
     pub fn set_nodelay(&self) {
-        self.0.set_tcp_nodelay(true).expect("TCP_NODELAY on a TCP socket");
+        self.0.socket.set_tcp_nodelay(true).expect("TCP_NODELAY on a TCP socket");
     }
 
     /// The address of the other end; nothing for Unix sockets.
     #[must_use]
     pub fn other_end(&self) -> Option<SocketAddr> {
-        self.0.peer_addr().ok().and_then(|a| a.as_socket())
+        self.0.socket.peer_addr().ok().and_then(|a| a.as_socket())
     }
 }
 
@@ -238,6 +277,7 @@ impl Dial<'_> {
         } else {
             socket.connect_timeout(&self.place.sock_addr(), deadline())?;
         }
-        Wire::new(socket)
+        let tls = (over_tls() && !self.place.is_plain()).then(Tls::new);
+        Wire::new(socket, tls)
     }
 }

@@ -88,22 +88,23 @@ fn several_services_of_one_process_are_strangers() {
     let (web, mail) = (Farm::banners(2), Farm::banners(2));
     let front = Place::free();
     let second = Place::free();
+    let builder = Pen::bare();
     let file = format!(
-        "service default\nserver 0 address {} port {}\nservice mail\nlisten {}\nroundrobin\n\
+        "service default\nserver 0 address {} port {}\nservice mail\nlisten {}\nroundrobin\n{}\
          server 0 address 127.0.0.1 port {}\nserver 1 address 127.0.0.1 port {}\n\
          acl 1 deny 127.0.0.66\nacl 1 permit 0.0.0.0 0.0.0.0\nclient_acl 1\n",
         "127.0.0.1",
         web[0].place().port(),
         second.word(),
+        builder.tls_line(),
         mail[0].place().port(),
         mail[1].place().port(),
     );
-    let pen = Pen::bare().file(&file).listen(&front).start();
-    let mut to_mail = Vec::new();
+    let pen = builder.file(&file).listen(&front).start();
     for n in 0..10 {
         assert_eq!(pen.ask("127.0.0.66").as_deref(), Some("s0"), "turn {n}");
         let client = pen_test::Wire::dial(&second).from("127.0.0.5").connect().expect("listens");
-        to_mail.push(client.read_line());
+        assert!(client.read_line().starts_with('s'), "turn {n}");
     }
     assert_eq!(web[0].accepted(), 10);
     assert_eq!((mail[0].accepted(), mail[1].accepted()), (5, 5));

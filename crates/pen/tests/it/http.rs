@@ -1,7 +1,7 @@
 //! X-Forwarded headers on every request, however its bytes come.
 
 use pen_test::acts::{self, field, read_head};
-use pen_test::{Client, Farm, Pen, PenBuilder, TestServer};
+use pen_test::{Client, Farm, Pen, PenBuilder, TestServer, over_tls};
 
 const GET: &str = "GET /page HTTP/1.1\r\nHost: example.test\r\nAccept: */*\r\n\r\n";
 
@@ -29,7 +29,8 @@ fn assert_forwarded(heads: &[String], count: usize) {
     assert_eq!(heads.len(), count);
     for head in heads {
         assert_eq!(field(head, "x-forwarded-for").as_deref(), Some("127.0.0.7"), "{head}");
-        assert_eq!(field(head, "x-forwarded-proto").as_deref(), Some("http"), "{head}");
+        let scheme = if over_tls() { "https" } else { "http" };
+        assert_eq!(field(head, "x-forwarded-proto").as_deref(), Some(scheme), "{head}");
         assert_eq!(head.to_ascii_lowercase().matches("x-forwarded-for").count(), 1, "{head}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use pen_test::{Client, Farm, Load, Pen, Place, Scratch, acts, in_own_network, until};
+use pen_test::{Client, Farm, Load, Pen, Place, Scratch, acts, in_own_network, plain_only, until};
 use rustix::net::{AddressFamily, SocketType, ipproto, sockopt};
 
 use crate::sockets::{descriptors, socket};
@@ -134,6 +134,9 @@ fn congestion_control_is_chosen_for_both_sides_and_an_unknown_one_refused() {
 
 #[test]
 fn with_defer_accept_a_silent_client_costs_no_server_a_connection() {
+    if plain_only("clients of TLS speak first") {
+        return;
+    }
     let farm = Farm::one(&acts::echo());
     let pen = Pen::over(&farm).command("workers 1").start();
     let served_before_a_speaker = || {

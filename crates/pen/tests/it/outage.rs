@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pen_test::{Client, End, Farm, Load, Pen, TestServer, acts, deadline, scaled, until};
+use pen_test::{Client, End, Farm, Load, Pen, TestServer, acts, deadline, over_tls, scaled, until};
 
 #[test]
 fn a_server_killed_under_load_fails_no_new_connection() {
@@ -154,7 +154,10 @@ fn running_out_of_descriptors_pauses_and_resumes() {
         });
         waiting.is_empty().then_some(())
     });
-    assert!(served >= 40, "{served} of 60 were served when places became free");
+    // A client that shakes hands has its own descriptor only: if there is none for its server
+    // afterwards, it is closed.
+    let least = if over_tls() { 25 } else { 40 };
+    assert!(served >= least, "{served} of 60 were served when places became free");
     assert_eq!(pen.ask("127.0.0.1").as_deref(), Some("s0"));
     pen.wait_idle();
 }

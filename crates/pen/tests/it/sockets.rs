@@ -4,7 +4,7 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use pen_test::{Farm, Pen, TestServer, acts, holds, until};
+use pen_test::{Farm, Pen, TestServer, acts, holds, plain_only, until};
 
 #[test]
 fn source_is_where_connections_leave_from_until_it_is_taken_back() {
@@ -56,6 +56,9 @@ fn keepalive_is_asked_for_on_both_sides_of_new_connections() {
 
 #[test]
 fn tcp_nodelay_is_set_on_both_sides_of_new_connections() {
+    if plain_only("TLS always sends at once") {
+        return;
+    }
     let farm = Farm::banners(1);
     let pen = Pen::over(&farm).start();
     let look = |command: &str| {

@@ -194,7 +194,8 @@ fn several_services_listen_on_addresses_of_every_kind_and_one_goes_by_draining()
         let (v4, v6, unix) = (Place::free(), Place::free().port(), builder.path(name));
         let path = unix.display();
         let port = server.place().port();
-        file += &format!("service {name}\nlisten {} [::1]:{v6} {path}\n", v4.word());
+        let tls = builder.tls_line();
+        file += &format!("service {name}\n{tls}listen {} [::1]:{v6} {path}\n", v4.word());
         file += &format!("server 0 address 127.0.0.1 port {port} name own\n");
         let v6 = Place::Tcp((std::net::Ipv6Addr::LOCALHOST, v6).into());
         places.push([v4, v6, Place::Unix(unix)]);

@@ -121,6 +121,9 @@ fn what_keeps_pen_from_starting_is_named() {
 
 #[test]
 fn the_demo_answers_and_says_what_to_try() {
+    if pen_test::plain_only("the demo has no certificate") {
+        return;
+    }
     let (scratch, place) = (Scratch::new(), pen_test::Place::free());
     let mut command = std::process::Command::new(pen_program());
     command.args(["-f", "--demo", &place.port().to_string()]);
