@@ -6,9 +6,12 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RsaKeySize, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer,
+    KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256,
+    RevokedCertParams, RsaKeySize, SerialNumber, date_time_ymd,
 };
+
+use x509_cert::der::Decode;
 
 use crate::place::Scratch;
 
@@ -21,12 +24,14 @@ pub struct Authority {
     pem: String,
 }
 
-/// A certificate and its key, in PEM.
+/// A certificate and its key.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// The certificate.
+    /// The certificate, in PEM.
     pub certificate: String,
-    /// Its key.
+    /// The same in DER.
+    pub der: Vec<u8>,
+    /// Its key, in PEM.
     pub key: String,
 }
 
@@ -70,6 +75,49 @@ impl Authority {
         self.sign_key(names, &KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key"))
     }
 
+    /// The same with something changed.
+    ///
+    /// # Panics
+    /// As [`Authority::sign`].
+    #[must_use]
+    pub fn sign_with(
+        &self,
+        names: &[&str],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Identity {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key");
+        self.sign_changed(names, &key, change)
+    }
+
+    /// A list, in PEM, that revokes these certificates of it and holds until a year begins.
+    ///
+    /// # Panics
+    /// When one of them is no certificate.
+    #[must_use]
+    pub fn revocation_list(&self, revoked: &[&Identity], until: i32) -> String {
+        let begin = date_time_ymd(2020, 1, 1);
+        let entry = |identity: &&Identity| {
+            let read = x509_cert::Certificate::from_der(&identity.der).expect("DER");
+            RevokedCertParams {
+                serial_number: SerialNumber::from(
+                    read.tbs_certificate.serial_number.as_bytes().to_vec(),
+                ),
+                revocation_time: begin,
+                reason_code: None,
+                invalidity_date: None,
+            }
+        };
+        let params = CertificateRevocationListParams {
+            this_update: begin,
+            next_update: date_time_ymd(until, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.iter().map(entry).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.issuer).and_then(|list| list.pem()).expect("a list")
+    }
+
     /// The same with RSA of 2048 bits.
     ///
     /// # Panics
@@ -81,11 +129,25 @@ impl Authority {
     }
 
     fn sign_key(&self, names: &[&str], key: &KeyPair) -> Identity {
+        self.sign_changed(names, key, |_| {})
+    }
+
+    fn sign_changed(
+        &self,
+        names: &[&str],
+        key: &KeyPair,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Identity {
         let mut params = params(names.first().copied().unwrap_or_default(), names);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.use_authority_key_identifier_extension = true;
+        change(&mut params);
         let certificate = params.signed_by(key, &self.issuer).expect("a certificate");
-        Identity { certificate: certificate.pem(), key: key.serialize_pem() }
+        Identity {
+            certificate: certificate.pem(),
+            der: certificate.der().to_vec(),
+            key: key.serialize_pem(),
+        }
     }
 }
 

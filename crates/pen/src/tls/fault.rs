@@ -1,7 +1,7 @@
 //! What went wrong in a session: a closed reason to count, and words for the operator.
 
 use pen_core::reasons::TlsFault;
-use rustls::{AlertDescription, Error, InvalidMessage, PeerIncompatible};
+use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible};
 
 /// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,5 +83,28 @@ pub(super) fn fault_of(error: &Error) -> Trouble {
         | Error::DecryptError => TlsFault::Malformed,
         _ => TlsFault::Broken,
     };
-    Trouble { fault, detail: error.to_string() }
+    let reason = match error {
+        Error::InvalidCertificate(why) => reason(why).map(str::to_owned),
+        _ => None,
+    };
+    Trouble { fault, detail: reason.unwrap_or_else(|| error.to_string()) }
+}
+
+/// Why a certificate is refused, where the library has one word only.
+fn reason(why: &CertificateError) -> Option<&'static str> {
+    Some(match why {
+        CertificateError::UnknownIssuer => {
+            "unknown issuer: none of the authorities that are trusted here vouches for the certificate"
+        }
+        CertificateError::BadSignature => "the certificate is not signed by the issuer it names",
+        CertificateError::Revoked => "the certificate is revoked",
+        CertificateError::UnknownRevocationStatus => {
+            "no revocation list speaks of the certificate and of all above it"
+        }
+        CertificateError::BadEncoding => "the certificate cannot be read",
+        CertificateError::UnhandledCriticalExtension => {
+            "the certificate has a critical extension that is not understood"
+        }
+        _ => return None,
+    })
 }

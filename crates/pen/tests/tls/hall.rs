@@ -26,7 +26,8 @@ pub struct Hall {
     pub authority: Authority,
     /// For files.
     pub scratch: Scratch,
-    certificate: PathBuf,
+    /// The default certificate with its key.
+    pub certificate: PathBuf,
 }
 
 impl Hall {
@@ -40,6 +41,11 @@ impl Hall {
     /// A pen over `farm` that shows the certificate.
     pub fn pen(&self, farm: &Farm) -> PenBuilder {
         Pen::over(farm).args(["-E".to_owned(), self.certificate.display().to_string()])
+    }
+
+    /// The certificate for [`NAME`].
+    pub fn default_der(&self) -> CertificateDer<'static> {
+        CertificateDer::from_pem_file(&self.certificate).expect("ours")
     }
 
     /// What honest clients want: TLS 1.2 or 1.3, and the certificate verified.

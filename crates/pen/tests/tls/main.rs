@@ -3,8 +3,14 @@
 //! What needs other programs (openssl, curl, nginx) is in `peers`.
 #![forbid(unsafe_code)]
 
+mod choice;
 mod hall;
 mod hello;
 mod hostile;
+mod look;
 mod names;
+mod renewal;
+mod stapling;
 mod unfinished;
+mod visitors;
+mod words;

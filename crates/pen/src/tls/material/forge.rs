@@ -4,9 +4,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
-use aws_lc_rs::digest;
 use pen_test::Scratch;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SerialNumber,
@@ -15,13 +13,7 @@ use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
-use x509_cert::der::Encode;
-use x509_cert::der::asn1::{BitString, GeneralizedTime, ObjectIdentifier, OctetString};
-use x509_cert::spki::AlgorithmIdentifierOwned;
-use x509_ocsp::{
-    BasicOcspResponse, CertId, CertStatus, OcspGeneralizedTime, OcspResponse, ResponderId,
-    ResponseData, SingleResponse,
-};
+use x509_ocsp::CertStatus;
 
 use super::certificate::Certificate;
 
@@ -195,47 +187,12 @@ fn feed(mut wire: &[u8], mut take: impl FnMut(&mut dyn Read) -> std::io::Result<
     }
 }
 
-/// What an OCSP responder says of a certificate, from a second to a second. The signature is
-/// nobody's.
+/// What an OCSP responder says of a certificate, from a second to a second.
 pub(super) fn ocsp(
     leaf: &Certificate,
     issuer: &Certificate,
     status: CertStatus,
-    (from_s, until_s): (i64, Option<i64>),
+    time: (i64, Option<i64>),
 ) -> Vec<u8> {
-    let time = |s: i64| {
-        let since = Duration::from_secs(u64::try_from(s).unwrap());
-        OcspGeneralizedTime(GeneralizedTime::from_unix_duration(since).unwrap())
-    };
-    let sha1 = |bytes: &[u8]| {
-        let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, bytes);
-        OctetString::new(hash.as_ref()).unwrap()
-    };
-    let algorithm =
-        |oid| AlgorithmIdentifierOwned { oid: ObjectIdentifier::new_unwrap(oid), parameters: None };
-    let single = SingleResponse {
-        cert_id: CertId {
-            hash_algorithm: algorithm("1.3.14.3.2.26"),
-            issuer_name_hash: sha1(&leaf.issuer),
-            issuer_key_hash: sha1(&issuer.key_bits),
-            serial_number: x509_cert::serial_number::SerialNumber::new(&leaf.serial).unwrap(),
-        },
-        cert_status: status,
-        this_update: time(from_s),
-        next_update: until_s.map(time),
-        single_extensions: None,
-    };
-    let basic = BasicOcspResponse {
-        tbs_response_data: ResponseData {
-            version: x509_ocsp::Version::V1,
-            responder_id: ResponderId::ByKey(sha1(&issuer.key_bits)),
-            produced_at: time(from_s),
-            responses: vec![single],
-            response_extensions: None,
-        },
-        signature_algorithm: algorithm("1.2.840.10045.4.3.2"),
-        signature: BitString::from_bytes(&[0; 64]).unwrap(),
-        certs: None,
-    };
-    OcspResponse::successful(basic).unwrap().to_der().unwrap()
+    pen_test::ocsp_response(&leaf.der, &issuer.der, status, time)
 }
