@@ -40,9 +40,8 @@ pub const SECONDS_MAX: u32 = 315_360_000;
 pub const SERVER_NUMBER_MAX: u32 = 1_000_000_000;
 /// Seconds a client may take to send its first bytes when `peek` is on; then it is closed.
 pub const PEEK_DEADLINE_S: u32 = 10;
-/// Seconds a client of a service with routes may take to say whom it wants to talk to, and to wait
-/// for room there; then it is reset. The same as above: such clients wait in the same list.
-pub const HELLO_DEADLINE_S: u32 = PEEK_DEADLINE_S;
+/// Seconds a client waits for room in the service that it was routed to; then it is reset.
+pub const ROUTE_WAIT_S: u32 = 10;
 /// Bytes of a ClientHello. Browsers send up to 2 KB; a longer one is not taken for TLS.
 pub const HELLO_MAX: usize = 64 * 1024;
 /// Bytes in which such a message may come, record headers included; they are kept until there is a

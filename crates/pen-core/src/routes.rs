@@ -47,6 +47,8 @@ pub enum To {
     Service(String),
     /// This server of the service's own table, and no other.
     Server(u32),
+    /// To this service, as if it had no routes.
+    Here,
     /// Nowhere.
     Close,
 }
@@ -55,7 +57,7 @@ pub enum To {
 pub fn targets(service: &ServiceConfig) -> impl Iterator<Item = &str> {
     service.routes.iter().filter_map(|route| match &route.to {
         To::Service(name) => Some(name.as_str()),
-        To::Server(_) | To::Close => None,
+        To::Server(_) | To::Here | To::Close => None,
     })
 }
 
@@ -137,6 +139,7 @@ impl fmt::Display for To {
         match self {
             Self::Service(name) => write!(f, "service {name}"),
             Self::Server(n) => write!(f, "server {n}"),
+            Self::Here => f.write_str("here"),
             Self::Close => f.write_str("close"),
         }
     }

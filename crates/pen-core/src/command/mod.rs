@@ -230,6 +230,8 @@ pub enum RouteTo {
     Service(Word),
     /// `server N`, by number or name.
     Server(Word),
+    /// `here`
+    Here,
     /// `close`
     Close,
 }

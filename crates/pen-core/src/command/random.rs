@@ -119,6 +119,7 @@ fn routes() -> impl Strategy<Value = Vec<Route>> {
     let to = prop_oneof![
         "[a-z]{1,5}[0-9]".prop_map(To::Service),
         (0..limits::SERVERS_MAX).prop_map(To::Server),
+        Just(To::Here),
         Just(To::Close),
     ];
     let route = (when, to).prop_map(|(when, to)| Route { when, to });

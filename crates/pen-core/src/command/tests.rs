@@ -83,6 +83,7 @@ fn replies() {
         ("sndbuf json", "{\"sndbuf\":0}\n"),
         ("congestion json", "{\"congestion\":null}\n"),
         ("route sni A.example. close", ""),
+        ("route alpn h2 here", ""),
         ("no route", ""),
     ] {
         check(&[line], reply);
@@ -282,8 +283,8 @@ const FAULTS: &[(&str, &str, usize)] = &[
     ("route sni", "'route' needs a host name", 0),
     ("route sni a..b close", "route: 'a..b' is no host name", 10),
     ("route sni a.*.b close", "elsewhere than as its first label", 10),
-    ("route sni a", "'route' needs one of service, server, close", 0),
-    ("route sni a to b", "'to' is none of service, server, close", 12),
+    ("route sni a", "'route' needs one of service, server, here, close", 0),
+    ("route sni a to b", "'to' is none of service, server, here, close", 12),
     ("route sni a service", "needs the name of a service", 0),
     ("route sni a service b/c", "only letters", 20),
     ("route sni a server emergency", "it is not in the table", 19),

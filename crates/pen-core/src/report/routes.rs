@@ -52,6 +52,7 @@ pub fn json(service: &str, table: Option<&Table>) -> String {
         let (to, to_service, to_server) = match &row.route.to {
             To::Service(name) => ("service", Some(name.as_str()), None),
             To::Server(n) => ("server", None, Some(*n)),
+            To::Here => ("here", None, None),
             To::Close => ("close", None, None),
         };
         let when = &row.route.when;

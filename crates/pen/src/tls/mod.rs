@@ -28,12 +28,6 @@ pub use session::{Session, Wire};
 pub struct Terminator {
     /// Certificates, versions, ciphers, tickets.
     pub config: Arc<ServerConfig>,
-    /// Seconds from the accept to the end of the handshake; then the client is closed.
-    pub handshake_timeout_s: u32,
-    /// Unfinished handshakes of the process at which the oldest ones make room.
-    pub handshakes_max: u32,
-    /// Unfinished handshakes of the service from one client address; its further clients are closed.
-    pub handshakes_per_client: u32,
 }
 
 /// How one server is spoken to in TLS.

@@ -130,13 +130,8 @@ impl Worker {
             terminator.is_some() || asks || permitted && (live.config.peek || live.config.dummy);
         let step = self.enter(service, &live, &mut conn, permitted, waits);
         self.say_accepted(service, &conn);
-        let first_bytes_to = match live.config.dummy {
-            _ if asks => Phase::Hello,
-            true => Phase::Dummy,
-            false => Phase::Peeking,
-        };
+        let first_bytes_to = if live.config.dummy { Phase::Dummy } else { Phase::Peeking };
         conn.phase = if step.is_some() { Phase::Connecting } else { first_bytes_to };
-        conn.asking = (conn.phase == Phase::Hello).then(Box::default);
         conn.tap = super::tap::for_client(&live.config, peer, terminator.is_some());
         let key = self.insert(conn);
         if let Some(Step::Close(_)) = step {
@@ -146,7 +141,8 @@ impl Worker {
         }
         match (step, terminator) {
             (Some(step), _) => self.walk(key, service, &live, step),
-            (None, Some(terminator)) => self.await_handshake(key, service, terminator, permitted),
+            (None, _) if asks => self.await_hello(key, service, &live),
+            (None, Some(_)) => self.await_handshake(key, service, &live, permitted),
             (None, None) => self.await_first_bytes(key, station),
         }
     }

@@ -8,6 +8,7 @@ use pen_core::moment::Moment;
 use pen_core::reasons::{CloseReason, TlsFault};
 
 use super::Worker;
+use super::conn::Phase;
 use super::ending::Manner;
 use crate::tls::Trouble;
 
@@ -32,17 +33,17 @@ impl Worker {
 
     fn look_at_handshaking(&mut self, station: u32) {
         let Some(service) = self.station_service(station) else { return };
-        let timeout_s = service
-            .tls
-            .load()
-            .as_ref()
-            .map_or(limits::TLS_HANDSHAKE_TIMEOUT_DEFAULT_S, |t| t.handshake_timeout_s);
+        let timeout_s = service.live.load().config.tls.handshake_timeout_s;
         loop {
             let Some(s) = self.stations.get(station as usize) else { return };
             let Some((key, since)) = s.handshaking.head(&self.conns) else { return };
             let due = since.plus_s(timeout_s);
             if self.now < due {
                 return self.due_by(due);
+            }
+            if self.conns.get(key as usize).is_some_and(|c| c.phase == Phase::Hello) {
+                self.hello_timed_out(key, timeout_s);
+                continue;
             }
             let why = format!("not over after {timeout_s} s");
             self.refuse_handshake(key, &Trouble::new(TlsFault::TimedOut, &why));
@@ -94,7 +95,7 @@ impl Worker {
             if self.now < due {
                 return self.due_by(due);
             }
-            self.hello_timed_out(key);
+            self.finish(key, Manner::Reset, CloseReason::ClientSilent);
         }
     }
 
@@ -102,11 +103,11 @@ impl Worker {
         loop {
             let Some(s) = self.stations.get(station as usize) else { return };
             let Some((key, since)) = s.waiting.head(&self.conns) else { return };
-            let due = since.plus_s(limits::HELLO_DEADLINE_S);
+            let due = since.plus_s(limits::ROUTE_WAIT_S);
             if self.now < due {
                 return self.due_by(due);
             }
-            self.hello_timed_out(key);
+            self.hello_timed_out(key, limits::ROUTE_WAIT_S);
         }
     }
 

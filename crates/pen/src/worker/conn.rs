@@ -35,6 +35,8 @@ pub enum Phase {
     Dummy,
     /// The service has routes: the client's hello is awaited.
     Hello,
+    /// The client has said whom it wants and is on the way there, within one turn.
+    Routed,
     /// The client was routed to another service and waits for room there.
     Waiting {
         /// Key of that service's station.
@@ -261,6 +263,7 @@ impl Conn {
                 | Phase::Peeking
                 | Phase::Dummy
                 | Phase::Hello
+                | Phase::Routed
                 | Phase::Waiting { .. }
                 | Phase::Queued { .. }
                 | Phase::Connecting

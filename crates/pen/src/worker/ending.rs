@@ -81,21 +81,19 @@ impl Worker {
         let Some(conn) = self.conns.get(key as usize) else { return };
         let phase = conn.phase;
         let station = match phase {
-            Phase::Handshaking { .. } => return self.handshake_over(key),
+            Phase::Handshaking { .. } | Phase::Hello => return self.handshake_over(key),
             Phase::Waiting { at } => at,
             _ => conn.station,
         };
         let Some(station) = self.stations.get_mut(station as usize) else { return };
         match phase {
-            Phase::Peeking | Phase::Dummy | Phase::Hello => {
-                station.silent.remove(&mut self.conns, key)
-            }
+            Phase::Peeking | Phase::Dummy => station.silent.remove(&mut self.conns, key),
             Phase::Waiting { .. } => station.waiting.remove(&mut self.conns, key),
             Phase::Queued { .. } => station.queued.remove(&mut self.conns, key),
             Phase::Connecting | Phase::Securing => station.connecting.remove(&mut self.conns, key),
             Phase::Open => station.open.remove(&mut self.conns, key),
             Phase::Flushing { .. } => self.flushing.remove(&mut self.conns, key),
-            Phase::Handshaking { .. } | Phase::Gone => {}
+            Phase::Handshaking { .. } | Phase::Hello | Phase::Routed | Phase::Gone => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! TLS handshakes: with a client before a server is looked for, with a server before bytes move.
 //!
-//! Unfinished handshakes of clients are bounded in time, per client and in all. A new client never
+//! Unfinished handshakes of clients, and hellos that routes wait for (`hello`), are bounded in time, per
+//! client and in all. A new client never
 //! waits for them: where there are too many, the oldest one makes room, because an honest client
 //! needs milliseconds.
 
@@ -8,9 +9,11 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use pen_core::config::Tls;
 use pen_core::near::shown;
 use pen_core::reasons::{CloseReason, ConnectFailure, TlsFault};
 use pen_core::relay::Side;
+use pen_core::service::Live;
 use pen_sys::sockets;
 use rustix::event::epoll::EventFlags;
 
@@ -21,7 +24,7 @@ use super::ending::Manner;
 use super::traffic::note_readable;
 use crate::engine::{self, Shaken, Wire};
 use crate::shared::Service;
-use crate::tls::{Session, Terminator, Trouble};
+use crate::tls::{Session, Trouble};
 
 impl Worker {
     /// A client of a service that speaks TLS is there.
@@ -29,32 +32,43 @@ impl Worker {
         &mut self,
         key: u32,
         service: &Service,
-        terminator: &Terminator,
+        live: &Live,
         permitted: bool,
+    ) {
+        self.count_unfinished(key, service, &live.config.tls, Phase::Handshaking { permitted });
+    }
+
+    /// A client is to show who it is before anything is done for it: one more that is unfinished.
+    pub(super) fn count_unfinished(
+        &mut self,
+        key: u32,
+        service: &Service,
+        bounds: &Tls,
+        phase: Phase,
     ) {
         let Some(conn) = self.conns.get(key as usize) else { return };
         let (client, station) = (conn.visitor.peer.addr, conn.station);
-        let most = terminator.handshakes_per_client;
+        let most = bounds.handshakes_per_client;
         if !service.tables().handshakes.begin(client, most) {
             let why = format!("its address has {most} unfinished ones");
             return self.refuse_handshake(key, &Trouble::new(TlsFault::TooMany, &why));
         }
         let unfinished = self.pool.handshakes.fetch_add(1, Ordering::SeqCst);
         if let Some(conn) = self.conns.get_mut(key as usize) {
-            conn.phase = Phase::Handshaking { permitted };
+            conn.phase = phase;
         }
-        if unfinished >= terminator.handshakes_max {
-            let oldest = self.oldest_handshake().unwrap_or(key);
+        // Where this worker has no other one the client stays, or it would never find a place here:
+        // one too many per worker.
+        if unfinished >= bounds.handshakes_max
+            && let Some(oldest) = self.oldest_handshake()
+        {
             let why = format!("{unfinished} are unfinished, it is the oldest");
             self.refuse_handshake(oldest, &Trouble::new(TlsFault::MadeRoom, &why));
-            if oldest == key {
-                return;
-            }
         }
         if let Some(station) = self.stations.get_mut(station as usize) {
             station.handshaking.append(&mut self.conns, key, self.now);
         }
-        self.due_by(self.now.plus_s(terminator.handshake_timeout_s));
+        self.due_by(self.now.plus_s(bounds.handshake_timeout_s));
     }
 
     fn oldest_handshake(&self) -> Option<u32> {

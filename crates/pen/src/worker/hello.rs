@@ -14,6 +14,7 @@ use pen_core::hello::{Hello, Progress, Reader};
 use pen_core::limits;
 use pen_core::reasons::{CloseReason, HelloFault};
 use pen_core::routes::To;
+use pen_core::service::Live;
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
@@ -48,6 +49,14 @@ enum End {
 }
 
 impl Worker {
+    /// A client of a service with routes is there. It counts as one that shakes hands, because that is
+    /// what it is about, with somebody.
+    pub(super) fn await_hello(&mut self, key: u32, service: &Service, live: &Live) {
+        let Some(conn) = self.conns.get_mut(key as usize) else { return };
+        conn.asking = Some(Box::default());
+        self.count_unfinished(key, service, &live.config.tls, Phase::Hello);
+    }
+
     /// The client's socket has something, and where the client goes is not known.
     pub(super) fn read_hello(&mut self, key: u32) {
         loop {
@@ -78,8 +87,10 @@ impl Worker {
 
     /// Sends a client that has said its hello where it goes.
     fn route(&mut self, key: u32) {
+        self.leave_lists(key);
         let Some(conn) = self.conns.get_mut(key as usize) else { return };
         let Some(mut asking) = conn.asking.take() else { return };
+        conn.phase = Phase::Routed;
         let said = match asking.said.as_ref() {
             Some(Ok(hello)) => Ok(hello),
             Some(Err(fault)) => Err(*fault),
@@ -88,7 +99,7 @@ impl Worker {
         let end = self.follow(key, said);
         self.say_routed(key, said, matches!(end, End::Nowhere));
         // Orders may have ended it on the way.
-        let Some(conn) = self.conns.get_mut(key as usize).filter(|c| c.phase == Phase::Hello)
+        let Some(conn) = self.conns.get_mut(key as usize).filter(|c| c.phase == Phase::Routed)
         else {
             return;
         };
@@ -123,6 +134,7 @@ impl Worker {
             let Some(routes) = &live.routes else { return End::At(at, Way::Free) };
             match routes.choose(said) {
                 To::Close => return End::Nowhere,
+                To::Here => return End::At(at, Way::Free),
                 To::Server(n) => return End::At(at, Way::Server(*n)),
                 To::Service(name) => match self.station_called(name) {
                     Some(station) => at = station,
@@ -181,13 +193,12 @@ impl Worker {
         if !waits && takes_one_more(&service) {
             return self.move_to(key, to, &service);
         }
-        self.leave_lists(key);
         let Some(conn) = self.conns.get_mut(key as usize) else { return };
         conn.phase = Phase::Waiting { at: to };
         if let Some(station) = self.stations.get_mut(to as usize) {
             station.waiting.append(&mut self.conns, key, self.now);
         }
-        self.due_by(self.now.plus_s(limits::HELLO_DEADLINE_S));
+        self.due_by(self.now.plus_s(limits::ROUTE_WAIT_S));
         self.say_waiting(key, &service);
         self.wait_for_room(to, &service);
     }
@@ -221,13 +232,6 @@ impl Worker {
     /// Nobody waits at a service that goes: the settings that took it away say where to go instead.
     pub(super) fn send_waiting_elsewhere(&mut self, station: u32) {
         while let Some(key) = self.first_waiting(station) {
-            self.leave_lists(key);
-            let Some(conn) = self.conns.get_mut(key as usize) else { return };
-            conn.phase = Phase::Hello;
-            let own = conn.station;
-            if let Some(own) = self.stations.get_mut(own as usize) {
-                own.silent.append(&mut self.conns, key, self.now);
-            }
             self.route(key);
         }
     }
@@ -236,6 +240,7 @@ impl Worker {
     fn move_to(&mut self, key: u32, to: u32, service: &Service) {
         self.leave_lists(key);
         let Some(conn) = self.conns.get_mut(key as usize) else { return };
+        conn.phase = Phase::Routed;
         let own = std::mem::replace(&mut conn.station, to);
         let slot = conn.slot;
         if let Some(own) = self.station_service(own) {
@@ -255,7 +260,6 @@ impl Worker {
         drop(tables);
         conn.client = Some(visit.id);
         conn.visitor.remembered = visit.remembered;
-        conn.phase = Phase::Hello;
         if let Some(conn) = self.conns.get(key as usize) {
             self.say_accepted(service, conn);
         }
@@ -265,7 +269,6 @@ impl Worker {
     /// The client is where it is served: its first bytes become those of its flow, and it sets out
     /// for a server.
     fn set_out(&mut self, key: u32) {
-        self.leave_lists(key);
         let Some(conn) = self.conns.get_mut(key as usize) else { return };
         let Some(asking) = conn.asking.take() else { return };
         let Some(service) = self.stations.get(conn.station as usize).map(|s| &s.service) else {
@@ -277,18 +280,17 @@ impl Worker {
         conn.from_client.choose(live.config.engine);
         conn.from_server.choose(live.config.engine);
         // What a route leads to a server is passed through as it is.
-        let terminator = service.tls.load();
-        let terminator = terminator.as_ref().filter(|_| match way {
-            Way::Free => true,
-            Way::Server(_) => false,
-            Way::Denied => live.abuse.is_some(),
-        });
-        let ends_tls = terminator.is_some();
+        let ends_tls = service.tls.load().is_some()
+            && match way {
+                Way::Free => true,
+                Way::Server(_) => false,
+                Way::Denied => live.abuse.is_some(),
+            };
         conn.tap = super::tap::for_client(&live.config, conn.visitor.peer, ends_tls);
         conn.from_client.begin_with(reader.into_bytes());
         conn.phase = Phase::Connecting;
-        if let Some(terminator) = terminator {
-            self.await_handshake(key, &service, terminator, way == Way::Free);
+        if ends_tls {
+            self.await_handshake(key, &service, &live, way == Way::Free);
             // There may be too many already.
             let shakes = |c: &Conn| matches!(c.phase, Phase::Handshaking { .. });
             if self.conns.get(key as usize).is_some_and(shakes) {
@@ -303,18 +305,17 @@ impl Worker {
     }
 
     /// The time of a client is over that has not said whom it wants, or that found no room there.
-    pub(super) fn hello_timed_out(&mut self, key: u32) {
+    pub(super) fn hello_timed_out(&mut self, key: u32, seconds: u32) {
         let Some(conn) = self.conns.get(key as usize) else { return };
         let reason = match conn.phase {
-            Phase::Hello => CloseReason::HelloTimeout,
             Phase::Waiting { .. } => CloseReason::ServiceFull,
-            _ => CloseReason::ClientSilent,
+            _ => CloseReason::HelloTimeout,
         };
         if let Some(service) = self.station_service(conn.station) {
             if let Some(routes) = &service.live.load().routes {
                 routes.count_end(reason);
             }
-            self.say_not_routed(&service, conn, reason);
+            self.say_not_routed(&service, conn, reason, seconds);
         }
         self.finish(key, Manner::Reset, reason);
     }

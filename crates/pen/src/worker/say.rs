@@ -6,7 +6,6 @@ use std::net::IpAddr;
 
 use pen_core::addr::{Peer, Place};
 use pen_core::hello::Hello;
-use pen_core::limits;
 use pen_core::near::shown;
 use pen_core::reasons::{CloseReason, ConnectFailure, HelloFault, Refusal};
 use pen_core::servers::{Server, ServerRef};
@@ -227,7 +226,13 @@ impl Worker {
         });
     }
 
-    pub(super) fn say_not_routed(&self, service: &Service, conn: &Conn, reason: CloseReason) {
+    pub(super) fn say_not_routed(
+        &self,
+        service: &Service,
+        conn: &Conn,
+        reason: CloseReason,
+        seconds: u32,
+    ) {
         let why = match reason {
             CloseReason::HelloTimeout => "did not finish its TLS hello",
             CloseReason::ServiceFull => "found no room where its route leads",
@@ -235,7 +240,6 @@ impl Worker {
         };
         self.logs.say_often(Topic::HelloRefused, Level::Always, || {
             let (slot, client) = (conn.slot, conn.visitor.peer.addr);
-            let seconds = limits::HELLO_DEADLINE_S;
             let name = &service.name;
             format!("{name}: connection {slot}, client {client}: {why} in {seconds} s; reset")
         });

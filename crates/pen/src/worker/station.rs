@@ -20,9 +20,9 @@ pub struct Station {
     pub service: Shared,
     /// Keys of its doors.
     pub doors: Vec<usize>,
-    /// TLS handshakes of clients that are not over; the oldest first.
+    /// TLS handshakes of clients that are not over, and hellos that routes wait for; the oldest first.
     pub handshaking: Queue,
-    /// `peek`, `dummy` and routes: the client's first bytes are awaited.
+    /// `peek` and `dummy`: the client's first bytes are awaited.
     pub silent: Queue,
     /// Clients that were routed here and wait for room; they count where they came in.
     pub waiting: Queue,

@@ -42,7 +42,11 @@ impl Worker {
                 self.hear_client(key);
             }
             (
-                Phase::Waiting { .. } | Phase::Queued { .. } | Phase::Connecting | Phase::Securing,
+                Phase::Routed
+                | Phase::Waiting { .. }
+                | Phase::Queued { .. }
+                | Phase::Connecting
+                | Phase::Securing,
                 Side::Client,
             ) => {
                 note_readable(conn, side, flags);

@@ -48,6 +48,21 @@ impl Hall {
         CertificateDer::from_pem_file(&self.certificate).expect("ours")
     }
 
+    /// The same behind a route, in a service of its own; `line` is for both services.
+    pub fn routed(&self, farm: &Farm, line: &str) -> PenBuilder {
+        Pen::bare().file(&format!(
+            "{line}\nroute default service ends\nservice ends\n{line}\nssl_certificate {}\n\
+             server 0 address 127.0.0.1 port {}\n",
+            self.certificate.display(),
+            farm[0].place().port()
+        ))
+    }
+
+    /// Where the certificate lies.
+    pub fn certificate(&self) -> String {
+        self.certificate.display().to_string()
+    }
+
     /// What honest clients want: TLS 1.2 or 1.3, and the certificate verified.
     pub fn config(&self) -> ClientConfig {
         self.config_of(DEFAULT_VERSIONS)

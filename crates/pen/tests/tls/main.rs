@@ -10,6 +10,7 @@ mod hostile;
 mod look;
 mod names;
 mod renewal;
+mod routed;
 mod stapling;
 mod unfinished;
 mod visitors;

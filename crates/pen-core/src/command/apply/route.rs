@@ -33,6 +33,7 @@ fn set(
             To::Service(name.text.clone())
         }
         RouteTo::Server(word) => To::Server(server::slot_of(service, word)?),
+        RouteTo::Here => To::Here,
         RouteTo::Close => To::Close,
     };
     mention(service, context);

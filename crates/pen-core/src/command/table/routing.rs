@@ -1,16 +1,16 @@
 //! Rows: where clients go by what their TLS hello says.
 
 use super::{Args, Fault, Report, Scope, Spec, report, unusable};
-use crate::command::{Command, RouteChange, RouteTo};
+use crate::command::{Command, RouteChange, RouteTo, Word};
 use crate::routes::When;
 
 pub(super) const ROWS: &[Spec] = &[
     Spec::new(
         "route",
         &[
-            "route sni NAME service S|server N|close",
-            "route alpn PROTOCOL service S|server N|close",
-            "route default service S|server N|close",
+            "route sni NAME service S|server N|here|close",
+            "route alpn PROTOCOL service S|server N|here|close",
+            "route default service S|server N|here|close",
             "no route [sni NAME|alpn PROTOCOL|default]",
         ],
         Scope::Service,
@@ -31,13 +31,16 @@ pub(super) const ROWS: &[Spec] = &[
          the first alpn route, in the order of the settings, whose protocol the client offers; else \
          the default. Names are compared without regard to case and to a dot at the end. With an \
          encrypted hello the outer name counts. Clients that do not speak TLS take the default \
-         route; without one they are closed, as are those that no route fits and those that did not \
-         finish their hello in 10 seconds. service S hands the client over to that service: its \
+         route; without one they are closed, as are those that no route fits. Clients that have not \
+         finished their hello count as unfinished TLS handshakes: ssl_handshake_timeout, \
+         ssl_handshakes_max and ssl_handshakes_per_client of this service bound them. service S hands the client over to that service: its \
          access lists, limits, client table and servers apply, and if it has routes they are next; \
-         a service needs no listening address for this. While it has no room the client waits. \
-         server N is this one server of the own table: if it cannot be had the client is closed. \
-         Routes come before TLS is ended: the service with the routes never decrypts anything, one \
-         that they lead to does if it is set up so. A \
+         a service needs no listening address for this. While it has no room the client waits, 10 \
+         seconds at most. \
+         server N is this one server of the own table, which gets every byte as it came: if it cannot be \
+         had the client is closed. here is this service, as if it had no routes. Routes come before \
+         TLS is ended: the service where they end decrypts if it has a certificate (ssl_certificate), \
+         and the handshake begins with the bytes that were read. A \
          route for the same clients replaces the former one. In a file the first mention of a \
          service's routes empties them, so that reading the file again replaces them. Routes that \
          lead to nothing or in a circle are an error when the settings are complete.",
@@ -67,14 +70,20 @@ fn need_when(args: &mut Args<'_>) -> Result<When, Fault> {
 }
 
 fn need_to(args: &mut Args<'_>) -> Result<RouteTo, Fault> {
-    type Make = fn(crate::command::Word) -> RouteTo;
-    let kinds: &[(&str, Option<(&str, Make)>)] = &[
-        ("service", Some(("the name of a service", RouteTo::Service))),
-        ("server", Some(("the number or name of a server", RouteTo::Server))),
-        ("close", None),
+    type Make = fn(Word) -> RouteTo;
+    #[derive(Clone, Copy)]
+    enum Rest {
+        Named(&'static str, Make),
+        Nothing(fn() -> RouteTo),
+    }
+    let kinds = &[
+        ("service", Rest::Named("the name of a service", RouteTo::Service)),
+        ("server", Rest::Named("the number or name of a server", RouteTo::Server)),
+        ("here", Rest::Nothing(|| RouteTo::Here)),
+        ("close", Rest::Nothing(|| RouteTo::Close)),
     ];
     match args.need_choice(kinds)? {
-        Some((what, make)) => args.need_word(what).map(make),
-        None => Ok(RouteTo::Close),
+        Rest::Named(what, make) => args.need_word(what).map(make),
+        Rest::Nothing(make) => Ok(make()),
     }
 }

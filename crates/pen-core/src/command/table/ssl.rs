@@ -196,7 +196,10 @@ pub(super) const ROWS: &[Spec] = &[
     )
     .json()
     .since("0.1.0")
-    .manual("No server is contacted before it has ended."),
+    .manual(
+        "No server is contacted before it has ended. With routes, also the seconds that the first \
+         message of a handshake may take.",
+    ),
     Spec::new(
         "ssl_handshakes_max",
         &["ssl_handshakes_max [N]"],

@@ -111,12 +111,7 @@ pub(super) fn build(
         None if !tls.early_data => config.send_tls13_tickets = 0,
         None => config.max_early_data_size = limits::TLS_EARLY_DATA_MAX,
     }
-    Ok(Terminator {
-        config: Arc::new(config),
-        handshake_timeout_s: tls.handshake_timeout_s,
-        handshakes_max: tls.handshakes_max,
-        handshakes_per_client: tls.handshakes_per_client,
-    })
+    Ok(Terminator { config: Arc::new(config) })
 }
 
 fn of_the_library(suite: Suite) -> SupportedCipherSuite {

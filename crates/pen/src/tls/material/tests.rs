@@ -105,11 +105,10 @@ fn other_settings_change_without_the_key_at_hand() {
     let (vault, _) = stage.load(&Vault::default());
     let shown = stage.seen(&vault, "localhost");
     std::fs::remove_file(stage.path("both.pem")).unwrap();
-    stage.tls().handshake_timeout_s = 3;
     stage.tls().alpn = vec!["h2".to_owned()];
     let (vault, told) = stage.load(&vault);
     assert_eq!(told, Told::default());
-    assert_eq!(vault.terminator("default").unwrap().handshake_timeout_s, 3);
+    assert_eq!(vault.terminator("default").unwrap().config.alpn_protocols, [b"h2"]);
     assert_eq!(stage.seen(&vault, "localhost"), shown);
 
     stage.tls().key = Some("/nowhere".to_owned());
