@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use pen_core::addr::Place;
 use pen_core::config::Trust;
 use pen_core::journey::Step;
-use pen_core::reasons::{CloseReason, ConnectFailure};
+use pen_core::reasons::{CloseReason, ConnectFailure, TlsFault};
 use pen_core::relay::Side;
 use pen_core::servers::ServerRef;
 use pen_core::service::Live;
@@ -19,7 +19,7 @@ use super::conn::Phase;
 use super::dial::{Call, failure_of};
 use super::ending::Manner;
 use crate::shared::Service;
-use crate::tls::Dialer;
+use crate::tls::{Dialer, Trouble};
 
 impl Worker {
     /// Takes steps until a connect is pending or the journey is over.
@@ -189,9 +189,12 @@ impl Worker {
 
     /// A server did not answer in time: so do not wait for it on behalf of the others either.
     pub(super) fn connect_timed_out(&mut self, station: u32, key: u32) {
-        let Some(server) = self.conns.get(key as usize).and_then(super::conn::Conn::server) else {
-            return;
-        };
+        let Some(conn) = self.conns.get(key as usize) else { return };
+        let Some(server) = conn.server() else { return };
+        if conn.phase == Phase::Securing {
+            let why = "it accepted the connection, but did not end the handshake in time";
+            self.say_server_handshake_failed(key, &Trouble::new(TlsFault::TimedOut, why));
+        }
         let stubborn = self
             .station_service(station)
             .is_some_and(|s: Rc<_>| s.live.load().config.mode.stubborn);

@@ -14,7 +14,6 @@ mod life;
 mod limits;
 mod options;
 mod outage;
-mod outward;
 mod reload;
 mod rest;
 mod routes;

@@ -1,4 +1,5 @@
-//! Scenarios over TLS: a real pen that ends TLS, before clients that are honest, slow or hostile.
+//! Scenarios over TLS: a real pen that ends TLS, before clients that are honest, slow or hostile, and
+//! that speaks it to servers.
 //!
 //! What needs other programs (openssl, curl, nginx) is in `peers`.
 #![forbid(unsafe_code)]
@@ -9,6 +10,7 @@ mod hello;
 mod hostile;
 mod look;
 mod names;
+mod outward;
 mod renewal;
 mod routed;
 mod stapling;

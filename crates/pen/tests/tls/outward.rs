@@ -3,12 +3,14 @@
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
-use pen_test::{Client, Pen, PenBuilder, Scratch, Served, Sig, TestServer, acts, until};
+use pen_test::{Client, End, Pen, PenBuilder, Scratch, Served, Sig, TestServer, acts, until};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::WebPkiClientVerifier;
-use rustls::{HandshakeKind, RootCertStore, ServerConfig, ServerConnection, Stream};
+use rustls::{HandshakeKind, RootCertStore, ServerConfig, ServerConnection, Stream, StreamOwned};
+
+use crate::hall::{Hall, read_line, session, socket};
 
 /// An authority that signs what a test wants.
 struct Authority {
@@ -76,7 +78,7 @@ impl Read for Io<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self.0.read_some(into) {
             Ok(n) => Ok(n),
-            Err(pen_test::End::Eof) => Ok(0),
+            Err(End::Eof) => Ok(0),
             Err(end) => Err(io::Error::other(format!("{end:?}"))),
         }
     }
@@ -99,8 +101,11 @@ fn tls_server(name: &str, config: Arc<ServerConfig>) -> TestServer {
         let mut io = Io(&served);
         let mut stream = Stream::new(&mut tls, &mut io);
         if let Err(why) = stream.write_all(format!("{}\n", served.name()).as_bytes()) {
+            // Its last word, an alert.
+            while tls.wants_write() && tls.write_tls(&mut io).is_ok() {}
             return served.note(format!("failed: {why}"));
         }
+        served.note("greeted");
         let mut bytes = vec![0; 65_536];
         let mut first = true;
         loop {
@@ -114,7 +119,9 @@ fn tls_server(name: &str, config: Arc<ServerConfig>) -> TestServer {
             }
             match read {
                 Ok(n) if n > 0 => {
-                    if stream.write_all(bytes.get(..n).unwrap_or_default()).is_err() {
+                    let said = bytes.get(..n).unwrap_or_default();
+                    if stream.write_all(said).is_err() || said.ends_with(b"leave\n") {
+                        // Without close_notify, as one who dies.
                         return;
                     }
                 }
@@ -145,7 +152,7 @@ fn served(pen: &Pen) -> Option<String> {
     let name = line.strip_suffix('\n')?.to_owned();
     echoes(&client, 300_000);
     client.finish();
-    assert_eq!(client.end(), pen_test::End::Eof, "{name}");
+    assert_eq!(client.end(), End::Eof, "{name}");
     Some(name)
 }
 
@@ -283,4 +290,141 @@ fn a_server_that_is_silent_in_the_handshake_times_out() {
     assert_eq!(served(&pen).as_deref(), Some("right"));
     assert_eq!(served(&pen).as_deref(), Some("right"));
     assert_eq!(silent.accepted(), 1, "blacklisted since");
+    let why = "server 0: TLS handshake failed: timed_out (it accepted the connection";
+    until("the log to say why", || pen.stderr().contains(why).then_some(()));
+}
+
+/// A certificate for a.example, and what makes Pen believe it.
+fn trusted(scratch: &Scratch) -> (Authority, String) {
+    let authority = Authority::new();
+    let tls = format!("tls verify sni a.example ca {}", authority.file(scratch));
+    (authority, tls)
+}
+
+#[test]
+fn the_authorities_of_the_system_are_believed_unless_others_are_named() {
+    let (scratch, authority) = (Scratch::new(), Authority::new());
+    let server = tls_server("s0", settings(authority.sign("a.example", 2090), &[], None));
+    let pen = || over(&[(&server, "tls verify sni a.example")]).args(["-b", "0"]);
+    let system = authority.file(&scratch);
+    assert_eq!(served(&pen().env("SSL_CERT_FILE", system).start()).as_deref(), Some("s0"));
+    let strangers = Authority::new().file(&Scratch::new());
+    let strange = pen().env("SSL_CERT_FILE", strangers).start();
+    assert_eq!(served(&strange), None, "the system does not know the test's authority");
+}
+
+#[test]
+fn a_stream_that_is_cut_never_looks_complete() {
+    let scratch = Scratch::new();
+    let (authority, tls) = trusted(&scratch);
+    let server = tls_server("s0", settings(authority.sign("a.example", 2090), &[], None));
+    for engine in ["auto", "splice"] {
+        let pen = over(&[(&server, &tls)]).command(&format!("engine {engine}")).start();
+        let client = pen.client();
+        assert_eq!(client.read_line(), "s0\n");
+        client.send("leave\n").expect("it takes it");
+        assert_eq!(client.read_line(), "leave\n", "what was said before still arrives");
+        assert_eq!(client.end(), End::Reset, "the server left without close_notify");
+        let before = server.notes().len();
+        let client = pen.client();
+        assert_eq!(client.read_line(), "s0\n");
+        echoes(&client, 100_000);
+        client.abort();
+        let note = |word: &str| {
+            let notes = server.notes();
+            notes.iter().skip(before).any(|n| n.starts_with(word)).then_some(())
+        };
+        until("the server to see a cut", || note("cut"));
+        assert_eq!(note("ended"), None, "an abort is no close_notify");
+        assert_eq!(served(&pen).as_deref(), Some("s0"), "an end is an end: {engine}");
+        until("the server to see the end", || note("ended"));
+    }
+}
+
+#[test]
+fn both_sides_speak_tls_and_the_protocol_that_was_agreed_on() {
+    let (hall, scratch) = (Hall::new(), Scratch::new());
+    let (authority, tls) = trusted(&scratch);
+    let make = |name: &str, protocols: &[&str]| {
+        tls_server(name, settings(authority.sign("a.example", 2090), protocols, None))
+    };
+    let (old, new) = (make("old", &["http/1.1"]), make("new", &["h2", "http/1.1"]));
+    let mute = make("mute", &[]);
+    for engine in ["auto", "splice"] {
+        let pen = over(&[(&old, &tls), (&mute, &tls), (&new, &tls)])
+            .args(["-r", "-E", &hall.certificate()])
+            .command("ssl_alpn h2 http/1.1")
+            .command(&format!("engine {engine}"))
+            .start();
+        for (protocol, name) in [("h2", "new"); 4] {
+            let mut config = hall.config();
+            config.alpn_protocols = vec![protocol.into()];
+            let mut client = StreamOwned::new(session(config), socket(&pen));
+            let line = read_line(&mut client).expect("a greeting");
+            assert!(line.starts_with(name), "{protocol}: {line}");
+            let bytes = pen_test::Pattern::new(3).take(30_000);
+            client.write_all(&bytes).expect("it takes all");
+            let mut echoed = vec![0; bytes.len()];
+            client.read_exact(&mut echoed).expect("it echoes");
+            assert!(echoed == bytes, "other bytes");
+            client.conn.send_close_notify();
+            client.flush().expect("it takes it");
+            assert_eq!(client.read(&mut echoed).expect("close_notify, no cut"), 0);
+        }
+        for why in ["received fatal alert: NoApplicationProtocol", "it does not speak 'h2', as"] {
+            until("the log to say why", || pen.stderr().contains(why).then_some(()));
+        }
+        // All of them are good for this, once they are not blacklisted any more.
+        (0..3).for_each(|n| pen.set(&format!("server {n} blacklist 0")));
+        for _ in 0..3 {
+            let mut config = hall.config();
+            config.alpn_protocols = vec![b"http/1.1".to_vec()];
+            let mut client = StreamOwned::new(session(config), socket(&pen));
+            read_line(&mut client).expect("a greeting");
+        }
+        for server in [&old, &mute] {
+            until("each to greet", || server.notes().contains(&"greeted".into()).then_some(()));
+        }
+    }
+}
+
+#[test]
+fn http_headers_reach_tls_servers() {
+    let (hall, scratch) = (Hall::new(), Scratch::new());
+    let (authority, tls) = trusted(&scratch);
+    let server = tls_server("s0", settings(authority.sign("a.example", 2090), &[], None));
+    let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let said = |client: &mut dyn Read| -> Vec<String> {
+        let mut client = client;
+        let mut lines: Vec<String> = Vec::new();
+        while lines.last().is_none_or(|l| l != "\r") {
+            lines.push(read_line(&mut client).expect("what the server was sent"));
+        }
+        lines
+    };
+    let pen = over(&[(&server, &tls)]).args(["-H"]).start();
+    let mut plain = socket(&pen);
+    plain.write_all(request.as_bytes()).expect("it takes it");
+    let lines = said(&mut plain);
+    assert!(lines.contains(&"X-Forwarded-For: 127.0.0.1\r".to_owned()), "{lines:?}");
+    assert!(lines.contains(&"X-Forwarded-Proto: http\r".to_owned()), "{lines:?}");
+    let pen = over(&[(&server, &tls)]).args(["-H", "-E", &hall.certificate()]).start();
+    let mut client = hall.client(&pen);
+    client.write_all(request.as_bytes()).expect("it takes it");
+    let lines = said(&mut client);
+    assert!(lines.contains(&"X-Forwarded-For: 127.0.0.1\r".to_owned()), "{lines:?}");
+    assert!(lines.contains(&"X-Forwarded-Proto: https\r".to_owned()), "{lines:?}");
+}
+
+#[test]
+fn idlers_shake_hands_too() {
+    let scratch = Scratch::new();
+    let (authority, tls) = trusted(&scratch);
+    let server = tls_server("s0", settings(authority.sign("a.example", 2090), &[], None));
+    let pen = over(&[(&server, &tls)]).command("idlers 3").start();
+    until("three to be greeted", || {
+        (server.notes().iter().filter(|n| *n == "greeted").count() == 3).then_some(())
+    });
+    assert_eq!(server.open_now(), 3);
+    assert_eq!(served(&pen).as_deref(), Some("s0"));
 }
