@@ -64,7 +64,8 @@ impl Conn {
         }
         let turn = usize::try_from(number).unwrap_or(0) % plan.targets.len().max(1);
         let target = plan.targets.get(turn).ok_or_else(|| io::Error::other("no target"))?;
-        if matches!(plan.kind, Kind::Up(_)) {
+        // Over TLS the request follows the end of the handshake, as browsers send it.
+        if matches!(plan.kind, Kind::Up(_)) || plan.tls.is_some() {
             socket.set_tcp_nodelay(true)?;
         }
         // A failure is an event as well.
