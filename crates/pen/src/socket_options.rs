@@ -28,6 +28,7 @@ pub fn of(service: &ServiceConfig) -> Options<'_> {
         receive_buffer: bytes(wanted.rcvbuf),
         send_buffer: bytes(wanted.sndbuf),
         congestion: wanted.congestion.as_deref(),
+        bytes_follow: false,
     }
 }
 

@@ -26,6 +26,9 @@ pub struct Options<'a> {
     pub send_buffer: Option<usize>,
     /// The name of a congestion control.
     pub congestion: Option<&'a str>,
+    /// Bytes are sent as soon as it is connected: the acknowledgement that ends the handshake goes
+    /// with them instead of in a packet of its own. Without bytes the kernel sends it a moment later.
+    pub bytes_follow: bool,
 }
 
 /// When and how often a silent other end is probed; `None` is the kernel's own.
@@ -70,6 +73,9 @@ pub fn dress(socket: impl AsFd, options: &Options<'_>) -> Vec<Refused> {
     }
     if let Some(name) = options.congestion {
         refused.note("TCP_CONGESTION", sockopt::set_tcp_congestion(socket, name));
+    }
+    if options.bytes_follow {
+        refused.note("TCP_QUICKACK", sockopt::set_tcp_quickack(socket, false));
     }
     refused.0
 }

@@ -122,6 +122,34 @@ fn connect_from_an_address_and_exchange() {
 }
 
 #[test]
+fn the_end_of_the_handshake_goes_with_the_first_bytes() {
+    let listener = tcp_bind(any_port("127.0.0.1"), Transport::Tcp, 50, true).unwrap();
+    let to = local_address(&listener).unwrap();
+    // The kernel's patience is shorter than a pause of this thread may be: one time is enough.
+    let waited = (0..100).any(|_| {
+        let options = Options { bytes_follow: true, ..Options::default() };
+        let (fd, _) =
+            connect_start(Target::Tcp { to, from: Source::Any, options: &options }).unwrap();
+        let waited = matches!(accept(&listener), Accepted::Nobody);
+        let mut near = TcpStream::from(fd);
+        near.write_all(b"abc").unwrap();
+        if waited {
+            let mut far = TcpStream::from(client(&listener).0);
+            far.set_nonblocking(false).unwrap();
+            let mut got = [0; 3];
+            far.read_exact(&mut got).unwrap();
+            assert_eq!(&got, b"abc");
+        }
+        waited
+    });
+    assert!(waited, "the server knew of the connection before its first bytes");
+    // Without bytes it learns of it a little later.
+    let options = Options { bytes_follow: true, ..Options::default() };
+    let _near = connect_start(Target::Tcp { to, from: Source::Any, options: &options }).unwrap();
+    let _far = client(&listener);
+}
+
+#[test]
 fn unsent_bytes_are_counted() {
     let listener = tcp_bind(any_port("127.0.0.1"), Transport::Tcp, 5, true).unwrap();
     let mut near = TcpStream::connect(local_address(&listener).unwrap()).unwrap();

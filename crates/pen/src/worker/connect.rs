@@ -15,7 +15,7 @@ use pen_sys::sockets;
 use rustix::event::epoll::EventFlags;
 
 use super::Worker;
-use super::conn::Phase;
+use super::conn::{Conn, Phase};
 use super::dial::{Call, failure_of};
 use super::ending::Manner;
 use crate::shared::Service;
@@ -59,10 +59,11 @@ impl Worker {
         let place = live.server(server).and_then(pen_core::servers::Server::place);
         let place = place.ok_or(ConnectFailure::Unreachable)?;
         let dialer = dialer(service, live, server)?;
-        let Some(client) = self.conns.get(key as usize).map(|c| c.visitor.peer) else {
-            return Ok(());
-        };
-        let call = Call { service, config: &live.config, client, server };
+        let Some(conn) = self.conns.get(key as usize) else { return Ok(()) };
+        // Of a TLS handshake the client's part comes first.
+        let bytes_follow = dialer.is_some() || has_spoken(conn);
+        let (config, client) = (&live.config, conn.visitor.peer);
+        let call = Call { service, config, client, server, bytes_follow };
         let socket = match self.dial(call, &place) {
             // The spare descriptor was kept for this.
             Err(ConnectFailure::LocalResources) if self.spare.take().is_some() => {
@@ -206,9 +207,7 @@ impl Worker {
         let others: Vec<u32> = station
             .connecting
             .keys(&self.conns)
-            .filter(|k| {
-                self.conns.get(*k as usize).and_then(super::conn::Conn::server) == Some(server)
-            })
+            .filter(|k| self.conns.get(*k as usize).and_then(Conn::server) == Some(server))
             .collect();
         for other in others {
             self.connect_failed(other, ConnectFailure::TimedOut);
@@ -229,4 +228,11 @@ fn dialer(
     let dialers = service.tls_servers.load();
     let dialer = dialers.as_ref().and_then(|d| d.of(server));
     dialer.map(|d| Some(Arc::clone(d))).ok_or(ConnectFailure::LocalResources)
+}
+
+/// Whether bytes of the client wait that go to the server at once. Those of a TLS session are not known
+/// to be for the server.
+fn has_spoken(conn: &Conn) -> bool {
+    let Some(down) = conn.down.as_ref().filter(|_| conn.down_tls.is_none()) else { return false };
+    rustix::io::ioctl_fionread(down).is_ok_and(|bytes| bytes > 0)
 }

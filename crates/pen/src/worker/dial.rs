@@ -10,7 +10,7 @@ use pen_core::config::ServiceConfig;
 use pen_core::reasons::ConnectFailure;
 use pen_core::servers::ServerRef;
 use pen_core::transparent::{self, Departure, Obstacle};
-use pen_sys::sockets::{self, NotTransparent, Source, Target};
+use pen_sys::sockets::{self, NotTransparent, Options, Source, Target};
 use rustix::io::Errno;
 
 use super::Worker;
@@ -24,6 +24,8 @@ pub(super) struct Call<'a> {
     pub(super) config: &'a ServiceConfig,
     pub(super) client: Peer,
     pub(super) server: ServerRef,
+    /// Bytes for the server are there already.
+    pub(super) bytes_follow: bool,
 }
 
 impl Worker {
@@ -89,7 +91,7 @@ impl Worker {
 }
 
 fn start(call: Call<'_>, to: SocketAddr, from: Source) -> io::Result<OwnedFd> {
-    let options = &socket_options::of(call.config);
+    let options = &Options { bytes_follow: call.bytes_follow, ..socket_options::of(call.config) };
     sockets::connect_start(Target::Tcp { to, from, options }).map(|(socket, _)| socket)
 }
 

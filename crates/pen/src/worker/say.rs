@@ -139,7 +139,7 @@ impl Worker {
     /// A connection to a server cannot carry the client's address.
     pub(super) fn say_not_transparent(&self, call: Call<'_>, why: &str) {
         self.logs.say_often(Topic::NotTransparent, Level::Always, || {
-            let Call { service, config, client, server } = call;
+            let Call { service, config, client, server, .. } = call;
             let then = match config.transparent_fallback {
                 true => "it sees Pen's own (transparent_fallback)",
                 false => "it is passed over, not blacklisted",

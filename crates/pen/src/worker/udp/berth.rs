@@ -93,7 +93,8 @@ impl Worker {
 
 fn call(scene: Scene<'_>, wish: Wish) -> Call<'_> {
     let Scene { service, live, .. } = scene;
-    Call { service, config: &live.config, client: wish.client, server: wish.server }
+    let (config, client, server) = (&live.config, wish.client, wish.server);
+    Call { service, config, client, server, bytes_follow: false }
 }
 
 fn origin_of(departure: Departure, server: SocketAddr) -> Origin {
