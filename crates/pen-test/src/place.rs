@@ -1,8 +1,12 @@
 //! Where things listen: TCP addresses, Unix socket paths, free ports, directories that go away.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::Range;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{self, UnixDatagram};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use socket2::{Domain, SockAddr};
 
@@ -72,24 +76,50 @@ impl Place {
 /// A port of 127.0.0.1 for a program that binds it itself, free at this moment.
 ///
 /// Taken from below the kernel's ephemeral range: a port from bind(0) that is let go again could be
-/// given to any outgoing connection before the program binds it.
+/// given to any outgoing connection before the program binds it. And from a block that no other
+/// process has: two pens of one user may listen at one port, so nobody would notice.
 ///
 /// # Panics
 /// When a thousand ports in a row are taken.
 #[must_use]
 pub fn free_port() -> u16 {
-    const LOW: u32 = 10_000;
-    const SPAN: u32 = 22_000;
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let start = std::process::id().wrapping_mul(211);
+    static BLOCKS: Mutex<Vec<Block>> = Mutex::new(Vec::new());
+    let mut blocks = BLOCKS.lock().unwrap_or_else(PoisonError::into_inner);
     for _ in 0..1_000 {
-        let n = start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-        let port = u16::try_from(LOW + n % SPAN).expect("the range lies below 65536");
+        let Some(port) = blocks.last_mut().and_then(|b| b.left.next()) else {
+            let next = Block::take().expect("a block of ports below the ephemeral range");
+            blocks.push(next);
+            continue;
+        };
         if TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok() {
             return port;
         }
     }
     panic!("no free port below the ephemeral range");
+}
+
+/// Ports of this process.
+struct Block {
+    left: Range<u16>,
+    /// Its abstract name says that the block is taken; it goes with the process.
+    _sign: UnixDatagram,
+}
+
+impl Block {
+    /// One that nobody has. Where to look first differs from process to process, so that ports of a
+    /// process that has just ended, and their connections, have time to go.
+    fn take() -> Option<Self> {
+        const LOW: u16 = 10_000;
+        const COUNT: u16 = 220;
+        const SIZE: u16 = 100;
+        let start = u16::try_from(std::process::id() % u32::from(COUNT)).ok()?;
+        (0..COUNT).map(|n| (start + n) % COUNT).find_map(|n| {
+            let name = net::SocketAddr::from_abstract_name(format!("pen-test-ports-{n}")).ok()?;
+            let sign = UnixDatagram::bind_addr(&name).ok()?;
+            let low = LOW + n * SIZE;
+            Some(Self { left: low..low + SIZE, _sign: sign })
+        })
+    }
 }
 
 /// A directory of its own with a short path (Unix socket names are limited to 107 bytes), removed

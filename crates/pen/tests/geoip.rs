@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mmdb::{Facts, database, is_in};
+use pen_test::free_port;
 use socket2::{Domain, Socket, Type};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,10 +30,6 @@ fn server(letter: u8) -> u16 {
         }
     });
     port
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 struct Pen {
