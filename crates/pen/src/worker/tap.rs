@@ -12,6 +12,8 @@ use pen_core::logline::{self, LogTracker};
 use pen_core::moment::WallSeconds;
 use pen_core::reasons::CloseReason;
 use pen_core::relay::Side;
+use pen_core::servers::ServerRef;
+use pen_core::service::Live;
 
 use super::Worker;
 use super::dump;
@@ -235,6 +237,32 @@ impl Worker {
         let tap = self.conns.get(key as usize).and_then(|c| c.tap.as_ref());
         if tap.is_some_and(|t| t.waited && !t.waits()) {
             self.pump(key, Side::Client);
+        }
+    }
+
+    /// A line of the classic log for each datagram of a client, as for each read of a stream.
+    pub(super) fn log_datagrams<'a>(
+        &mut self,
+        (key, live): (u32, &Live),
+        client: ClientAddr,
+        server: Option<ServerRef>,
+        datagrams: impl Iterator<Item = &'a [u8]>,
+    ) {
+        let Self { stations, logs, log_waiting, .. } = self;
+        let Some(station) = stations.get_mut(key as usize) else { return };
+        let Some(batch) = station.log.as_mut() else { return };
+        let server = server.and_then(|s| live.server(s));
+        let mut sink = LogSink {
+            client,
+            server: server.map(|s| s.config.host.clone()).unwrap_or_default(),
+            wall: clock::wall(),
+            batch,
+            id: LogId(station.service.id),
+            logs,
+        };
+        datagrams.filter(|d| !d.is_empty()).for_each(|data| sink.entry(data));
+        if !log_waiting.contains(&key) {
+            log_waiting.push(key);
         }
     }
 

@@ -1,6 +1,9 @@
 //! UDP: datagrams arrive whole and at the right one, answers leave from the right address, servers
 //! come and go.
 
+mod choosing;
+mod hostile;
+
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 

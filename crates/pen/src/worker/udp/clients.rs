@@ -59,10 +59,8 @@ impl Worker {
         for place in 0..inbox.filled() {
             let Some(got) = inbox.get(place) else { continue };
             let found = match got.from {
-                Some(from) if !self.is_forged(from, got.to) => {
-                    self.flow_for(scene, door, from, got.to)
-                }
-                _ => Err(DropReason::ForgedSource),
+                Some(from) => self.flow_for(scene, door, from, got.to),
+                None => Err(DropReason::ForgedSource),
             };
             let count = got.count();
             let table = self.udp.table(scene.station);
@@ -74,6 +72,7 @@ impl Worker {
                     table.counts.to_servers_bytes += bytes;
                     let parcel = Parcel { place, to: flow.server, flow: id };
                     by_port.entry(flow.port).or_default().push(parcel);
+                    self.log_flow(scene, id, &got);
                 }
                 Ok((_, None)) => table.counts.drop(DropReason::NoServer, count),
                 Err(why) => {
@@ -123,7 +122,12 @@ impl Worker {
         let key = FlowKey { door, client, local, server };
         let now = self.now;
         let flows = &mut self.udp.table(station).flows;
-        let Some(id) = flows.find(&key) else { return self.begin_flow(scene, key) };
+        let Some(id) = flows.find(&key) else {
+            if self.is_forged(client, to) {
+                return Err(DropReason::ForgedSource);
+            }
+            return self.begin_flow(scene, key);
+        };
         let once_a_second = flows.touch(id, now);
         let Some(flow) = self.udp.tables.get(&station).and_then(|t| t.flows.get(id)) else {
             return Err(DropReason::NoServer);

@@ -7,6 +7,7 @@ use pen_core::addr::Peer;
 use pen_core::flow::{DropReason, Flow, FlowEnd, FlowId};
 use pen_core::reasons::ConnectFailure;
 use pen_core::servers::{Server, ServerRef};
+use pen_sys::datagrams::Received;
 
 use super::super::Worker;
 use super::Scene;
@@ -16,6 +17,18 @@ use crate::shared::Service;
 impl Worker {
     fn flow(&self, scene: Scene<'_>, id: FlowId) -> Option<&Flow> {
         self.udp.tables.get(&scene.station)?.flows.get(id)
+    }
+
+    /// Lines of the classic log, if the service has one.
+    pub(super) fn log_flow(&mut self, scene: Scene<'_>, id: FlowId, got: &Received<'_>) {
+        if self.stations.get(scene.station as usize).is_none_or(|s| s.log.is_none()) {
+            return;
+        }
+        let Some(flow) = self.flow(scene, id) else { return };
+        let (client, server) = (flow.visitor.peer.addr, flow.journey.server());
+        let size = if got.joined == 0 { got.bytes.len() } else { got.joined };
+        let each = got.bytes.chunks(size.max(1));
+        self.log_datagrams((scene.station, scene.live), client, server, each);
     }
 
     pub(super) fn say_flow_begun(&self, scene: Scene<'_>, id: FlowId) {
