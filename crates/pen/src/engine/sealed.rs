@@ -43,7 +43,12 @@ pub fn shake(
         match send_outbox(socket, session) {
             None => {}
             Some(Pumped::Blocked) => return Shaken::Blocked,
-            Some(_) => return Shaken::Failed(Trouble::left()),
+            Some(_) if !session.is_handshaking() => return Shaken::Failed(Trouble::left()),
+            Some(_) => {
+                // It is gone, but may have said why: that lies behind the error, if it is there.
+                flow.read_to_the_last();
+                flow.source_ready(false);
+            }
         }
         if !session.is_handshaking() {
             return Shaken::Done;

@@ -229,7 +229,7 @@ fn conn_max_is_exact_on_both_sides_of_a_route() {
     let mut waiting = clients;
     for served in 0..12 {
         assert!(!conns("s0", 4), "{served}");
-        // A server may see the next client before it sees that the last has left.
+        // The server may see the next client before it sees that the last has left.
         assert!(farm[0].peak() <= 4, "{served}");
         let found = until("one to be served", || {
             waiting.iter().position(|c| {
@@ -238,6 +238,10 @@ fn conn_max_is_exact_on_both_sides_of_a_route() {
             })
         });
         drop(waiting.remove(found));
+        until("the server to see both", || {
+            let (came, there) = (12.min(served + 4), waiting.len().min(3));
+            (farm[0].accepted() == came && farm[0].open_now() == there).then_some(())
+        });
     }
     until("all to be gone", || (conns("s0", 0) && conns("default", 0)).then_some(()));
     assert_eq!(farm[0].accepted(), 12);
