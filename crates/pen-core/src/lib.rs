@@ -18,6 +18,7 @@ pub mod flow;
 pub mod handshakes;
 pub mod hello;
 pub mod http;
+pub mod inspection;
 pub mod journey;
 pub mod limits;
 pub mod listen_word;

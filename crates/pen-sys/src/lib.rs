@@ -14,6 +14,7 @@ pub mod notify;
 pub mod pidfile;
 pub mod privileges;
 pub mod rlimit;
+pub mod routes;
 pub mod services;
 pub mod signals;
 pub mod sockets;

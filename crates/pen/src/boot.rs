@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use pen_core::cli::{self, Launch, Stop};
 use pen_core::config::Config;
+use pen_core::inspection::Verdict;
 use pen_core::limits;
 use pen_core::listen_word;
 use pen_sys::notify::Notify;
@@ -27,6 +28,7 @@ use crate::control::door::ControlDoor;
 use crate::control::perform::{self, Origin};
 use crate::control::{self, Control, ExitReason};
 use crate::demo::{self, Farm};
+use crate::inspection;
 use crate::lifecycle::{self, Begun, Exit, Failure, Rights, Start};
 use crate::logs::{Level, Logs};
 use crate::names::AskedNames;
@@ -85,6 +87,9 @@ fn prepare(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Plan>
             lifecycle::complain(&format!("WARNING: {warning}"));
         }
         report_check(&composed)?;
+        if launch.live {
+            report_host(&composed.config)?;
+        }
         return Ok(None);
     }
     Ok(Some(Plan { launch, composed, rights, services, names, farm }))
@@ -102,6 +107,18 @@ fn report_check(composed: &Composed) -> Result<(), Stop> {
     }
     perform::print("configuration is good\n");
     Ok(())
+}
+
+/// Looks at the host. Whatever is wrong is an end with status 1.
+fn report_host(config: &Config) -> Result<(), Stop> {
+    let findings = inspection::inspect(config);
+    for finding in &findings {
+        perform::print(&format!("{finding}\n"));
+    }
+    match findings.iter().filter(|f| f.verdict == Verdict::Wrong).count() {
+        0 => Ok(()),
+        n => Err(Stop::failure(&format!("{n} of {} findings are wrong", findings.len()))),
+    }
 }
 
 /// Ends before anything was opened. `--check` answers 0 or 1, whatever is wrong.

@@ -9,6 +9,7 @@ mod countries;
 mod demo;
 mod engine;
 mod files;
+mod inspection;
 mod lifecycle;
 mod listeners;
 mod logs;

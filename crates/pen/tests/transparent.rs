@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use pen_test::{
-    Farm, Host, Pen, PenBuilder, Place, TestServer, UdpClient, UdpServer, Wire, acts,
-    in_own_network, is_root, run_here, until,
+    Farm, Host, Pen, PenBuilder, Place, Scratch, TestServer, UdpClient, UdpServer, Wire, acts,
+    in_own_network, is_root, pen_program, run, run_here, until,
 };
 
 const PAGE: &str = include_str!("../../../docs/transparent.md");
@@ -34,7 +34,7 @@ struct Lan {
 }
 
 impl Lan {
-    fn build(recipe: &str) -> Self {
+    fn build(recipe: Option<&str>) -> Self {
         let client = Host::new("client");
         client.cable("c0", "front");
         client.run("ip addr add 192.0.2.2/24 dev c0; ip addr add 192.0.2.3/24 dev c0");
@@ -54,7 +54,7 @@ impl Lan {
             server.run(&format!("ip addr add 2001:db8:2::1{}/64 dev e0 nodad", n + 1));
             block("server").into_iter().for_each(|c| server.run(c));
         }
-        block(recipe).into_iter().for_each(run_here);
+        recipe.into_iter().flat_map(block).for_each(run_here);
         Self { client, servers }
     }
 
@@ -117,7 +117,10 @@ fn possible(program: &str) -> bool {
 }
 
 fn servers_see_the_clients(recipe: &str) {
-    let lan = Lan::build(recipe);
+    let lan = Lan::build(Some(recipe));
+    let (code, said) = inspect();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!said.contains("wrong: "), "{said}");
     streams(&lan);
     datagrams(&lan);
 }
@@ -204,6 +207,14 @@ fn streams(lan: &Lan) {
     assert!(lan.ask("192.0.2.2").ends_with(" 2001:db8:2::1"));
 }
 
+/// What `--check --live` says of this host and the settings of the page.
+fn inspect() -> (Option<i32>, String) {
+    let scratch = Scratch::new();
+    let file = scratch.write("pen.cfg", &settings()).display().to_string();
+    let end = run(&pen_program(), ["--check", "--live", "-u", "nobody", "-F", &file]);
+    (end.code, end.stdout + &end.stderr)
+}
+
 /// Every thread has the one right or none, and it is nobody's.
 fn assert_rights(pid: u32) {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("pen lives");
@@ -238,4 +249,39 @@ fn servers_see_the_clients_by_interface() {
             servers_see_the_clients("pen-without-nft");
         });
     }
+}
+
+#[test]
+fn what_is_missing_is_told_with_what_mends_it() {
+    if !possible("nft") {
+        return;
+    }
+    in_own_network("what_is_missing_is_told_with_what_mends_it", "true", || {
+        let (code, said) = inspect();
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains("wrong: service default: listening address 192.0.2.1:80"), "{said}");
+        assert!(said.contains("server 3 (2001:db8:2::12): there is no route to it"), "{said}");
+        let _lan = Lan::build(None);
+        let mended = |said: &str| {
+            let wrong = said.lines().find(|l| l.starts_with("wrong: ")).map(str::to_owned)?;
+            Some(wrong.split_once("; do: ").expect("a command").1.to_owned())
+        };
+        // The way back is missing; each command it prints mends something until nothing is wrong.
+        let (_, mut said) = inspect();
+        assert!(said.contains("do: ip rule add iif back lookup 100"), "{said}");
+        for _ in 0..4 {
+            let Some(command) = mended(&said) else { break };
+            run_here(&command);
+            said = inspect().1;
+        }
+        assert_eq!(mended(&said), None, "{said}");
+        // Marks that nothing sets.
+        run_here("ip rule del iif back lookup 100; ip rule add fwmark 7 lookup 100");
+        let (code, said) = inspect();
+        assert_eq!(code, Some(1), "{said}");
+        run_here(&mended(&said).expect("a command"));
+        let (code, said) = inspect();
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("marks them 7"), "{said}");
+    });
 }

@@ -80,6 +80,8 @@ pub struct Launch {
     pub foreground: bool,
     /// `--check`: say what is wrong and change nothing.
     pub check: bool,
+    /// `--live`: look at the host too.
+    pub live: bool,
     /// `--demo`, with the port if one is given.
     pub demo: Option<Option<u16>>,
     /// `-e` as given.
@@ -123,6 +125,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Launch, St
             Item::Operand(word) => launch.operands.push(word),
             Item::Option { row, shown, value } => launch.option(row.kind, &shown, value)?,
         }
+    }
+    if launch.live && !launch.check {
+        return Err(Stop::misuse("option --live goes with --check"));
     }
     Ok(launch)
 }
@@ -169,6 +174,7 @@ impl Launch {
             Kind::Flag(Flag::EnableExit) => self.steps.push(Step::EnableExit),
             Kind::Flag(Flag::Foreground) => self.foreground = true,
             Kind::Flag(Flag::Check) => self.check = true,
+            Kind::Flag(Flag::Live) => self.live = true,
             Kind::Demo => self.demo = Some(demo_port(option, value)?),
             Kind::Help => return Err(Stop::answer(help())),
             Kind::Version => return Err(Stop::answer(version())),

@@ -60,6 +60,7 @@ pub(super) enum Flag {
     Debug,
     EnableExit,
     Foreground,
+    Live,
 }
 
 const fn short(letter: char, help: &'static str, kind: Kind) -> Opt {
@@ -203,6 +204,12 @@ pub const OPTIONS: &[Opt] = &[
     long("check", "check command line and file, change nothing", Kind::Flag(Flag::Check)).manual(
         "Exits with 0 if all is well, else with 1. Host names are resolved; ports, logs and other \
          files are not opened.",
+    ),
+    long("live", "with --check: look at this host too", Kind::Flag(Flag::Live)).manual(
+        "Changes nothing. One line per finding: descriptors against conn_max, listening addresses, \
+         routes to servers, and for transparent services the right, the way back, rp_filter and the \
+         packet filter; with the command that mends what is wrong. Run it as the user who starts Pen. \
+         Exits with 1 if something is wrong.",
     ),
     long("demo", "balance over a few built-in servers, to try things out", Kind::Demo)
         .value("PORT"),

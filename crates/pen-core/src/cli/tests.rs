@@ -43,6 +43,7 @@ fn getopt_habits() {
 fn wrong_options_are_named() {
     for (line, status, parts) in [
         (&["-f", "-y", "80"][..], 2, &["unknown option '-y'", "--help"][..]),
+        (&["--live", "80"], 2, &["--live", "--check"]),
         (&["-fk", "80"], 2, &["'-k'", "did you mean '-K FILE'"]),
         (&["-\u{e9}"], 2, &["unknown option"]),
         (&["--chekc"], 2, &["'--chekc'", "did you mean '--check'?"]),

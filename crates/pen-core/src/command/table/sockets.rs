@@ -31,7 +31,7 @@ pub(super) const ROWS: &[Spec] = &[
     .manual(
         "Servers see the client's address, with a port of Pen's choice, in place of Pen's \
          (IP_TRANSPARENT, IPV6_TRANSPARENT). What they answer must come back through the machine of \
-         Pen, which must hand it to Pen; docs/transparent.md has the commands. Needs the capability CAP_NET_RAW, which Pen keeps when it becomes the user of \
+         Pen, which must hand it to Pen; docs/transparent.md has the commands, pen --check --live says what is missing. Needs the capability CAP_NET_RAW, which Pen keeps when it becomes the user of \
          -u if a service is transparent then; if that comes later, Pen must be started again. A server \
          of the other family (IPv4, IPv6) is passed over, and a client of a Unix socket finds no server: \
          never is another address shown, unless transparent_fallback permits it. source wins over \
