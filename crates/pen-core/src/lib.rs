@@ -15,6 +15,7 @@ pub mod command;
 pub mod config;
 pub mod consolidate;
 pub mod flow;
+pub mod frames;
 pub mod handshakes;
 pub mod hello;
 pub mod http;
