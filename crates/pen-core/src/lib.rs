@@ -24,6 +24,7 @@ pub mod journey;
 pub mod limits;
 pub mod listen_word;
 pub mod logline;
+pub mod maglev;
 pub mod merge;
 pub mod moment;
 pub mod near;

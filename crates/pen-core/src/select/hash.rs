@@ -44,19 +44,8 @@ impl Table {
     /// Unset slots are no candidates; weight 0 counts as 1.
     #[must_use]
     pub fn build(servers: &[ServerConfig]) -> Self {
-        let mut seen: BTreeMap<String, u64> = BTreeMap::new();
-        let set = (0..).zip(servers).filter(|(_, server)| server.host != Host::Unset);
-        let candidates: Vec<Candidate> = set
-            .map(|(slot, server)| {
-                let name = identity(server);
-                let hash =
-                    SipHasher13::new_with_keys(SERVER_KEYS.0, SERVER_KEYS.1).hash(name.as_bytes());
-                // A place that is listed twice is two servers.
-                let copy = seen.entry(name).or_default();
-                *copy += 1;
-                let weight = f64::from(server.weight.max(1));
-                Candidate { slot, identity: draw(hash, *copy), weight }
-            })
+        let candidates: Vec<Candidate> = identities(servers)
+            .map(|(identity, slot, weight)| Candidate { slot, identity, weight: weight.into() })
             .collect();
         let weighted = candidates.windows(2).any(|pair| pair[0].weight != pair[1].weight);
         Self { candidates, weighted }
@@ -87,6 +76,21 @@ impl Table {
     }
 }
 
+/// Number, slot and weight of the servers that are set; the number comes from the identity alone.
+/// Weight 0 counts as 1.
+pub(crate) fn identities(servers: &[ServerConfig]) -> impl Iterator<Item = (u64, u32, u32)> {
+    let mut seen: BTreeMap<String, u64> = BTreeMap::new();
+    let set = (0..).zip(servers).filter(|(_, server)| server.host != Host::Unset);
+    set.map(move |(slot, server)| {
+        let name = identity(server);
+        let hash = SipHasher13::new_with_keys(SERVER_KEYS.0, SERVER_KEYS.1).hash(name.as_bytes());
+        // A place that is listed twice is two servers.
+        let copy = seen.entry(name).or_default();
+        *copy += 1;
+        (draw(hash, *copy), slot, server.weight.max(1))
+    })
+}
+
 /// What a server is called, independent of its slot and of what its name resolved to.
 fn identity(server: &ServerConfig) -> String {
     match (&server.name, &server.host) {
@@ -97,7 +101,7 @@ fn identity(server: &ServerConfig) -> String {
 }
 
 /// One number for a client; all Unix peers are one client.
-fn client_key(peer: Peer, with_port: bool) -> u64 {
+pub(crate) fn client_key(peer: Peer, with_port: bool) -> u64 {
     let mut hasher = SipHasher13::new_with_keys(CLIENT_KEYS.0, CLIENT_KEYS.1);
     match peer.addr {
         ClientAddr::Ip(IpAddr::V4(ip)) => hasher.write(&ip.octets()),
@@ -111,7 +115,7 @@ fn client_key(peer: Peer, with_port: bool) -> u64 {
 }
 
 /// A number drawn by two that are already well mixed: the finalizer of splitmix64.
-fn draw(a: u64, b: u64) -> u64 {
+pub(crate) fn draw(a: u64, b: u64) -> u64 {
     let mut x = a ^ b.rotate_left(32);
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
