@@ -225,6 +225,46 @@ pub const ACCEPT_PAUSE_MS: u64 = 100;
 /// Milliseconds between two attempts to replace a lost idler of a service.
 pub const IDLER_RETRY_MS: u64 = 1_000;
 
+/// Flows that one thread of a service with `dsr_if` remembers, 16 bytes each. The one of its row that
+/// was quiet longest makes room; a flow that is forgotten goes where the table sends it, which is where
+/// it went before unless servers came or went meanwhile.
+pub const DSR_FLOWS: usize = 262_144;
+/// Seconds without a frame after which a flow of `dsr_if` is forgotten: as long as TCP's own keepalive
+/// lets a connection be silent.
+pub const DSR_FLOW_S: u32 = 7_200;
+/// Packets in fragments that one thread of `dsr_if` remembers; a later one takes the place. Without
+/// their beginning, fragments go by the client's address, and with `roundrobin` nowhere.
+pub const DSR_FRAGMENTS: usize = 4_096;
+/// Milliseconds for which they are remembered: as long as a receiver waits for the rest.
+pub const DSR_FRAGMENT_MS: u64 = 30_000;
+/// Milliseconds between two questions for the hardware address of a server that does not answer.
+pub const DSR_ASK_MS: u64 = 1_000;
+/// Milliseconds after which a server's hardware address is asked for again.
+pub const DSR_REFRESH_MS: u64 = 5_000;
+/// Questions in a row without an answer that make a server count as down.
+pub const DSR_UNANSWERED: u32 = 3;
+/// Milliseconds between two looks at servers and interface of `dsr_if`.
+pub const DSR_LOOK_MS: u64 = 100;
+/// Questions per look. Further servers are asked at the next one.
+pub const DSR_ASKS_PER_LOOK: usize = 256;
+/// Addresses of which the tarpit remembers whether they exist; a later one takes the place, and then
+/// it is asked for again before it is answered for.
+pub const TARPIT_CENSUS: usize = 4_096;
+/// Milliseconds a machine may take to answer for its address before the tarpit does.
+pub const TARPIT_PATIENCE_MS: u64 = 300;
+/// Milliseconds after which an address that nobody answered for is asked for again.
+pub const TARPIT_VACANT_MS: u64 = 60_000;
+/// Milliseconds for which an address that somebody spoke from is left alone.
+pub const TARPIT_EXISTS_MS: u64 = 600_000;
+/// Answers of a service's tarpit per second, default. Further questions are dropped and counted.
+pub const TARPIT_RATE_DEFAULT: u32 = 1_000;
+/// Highest `tarpit_rate`.
+pub const TARPIT_RATE_MAX: u32 = 1_000_000;
+/// The window that the tarpit offers: what a client sends into it is never taken.
+pub const TARPIT_WINDOW: u16 = 1_024;
+/// Bytes of the name of an interface: the kernel takes no more.
+pub const INTERFACE_NAME_MAX: usize = 15;
+
 /// Bytes of request text in the classic log file.
 pub const LOG_TEXT_MAX: usize = 100;
 /// Bytes of a classic log datagram.
