@@ -11,6 +11,7 @@ pub mod daemon;
 pub mod datagrams;
 pub mod localtime;
 pub mod notify;
+pub mod packets;
 pub mod pidfile;
 pub mod privileges;
 pub mod rlimit;
