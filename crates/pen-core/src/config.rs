@@ -3,6 +3,7 @@
 //! Commands change a [`Config`]; the shell compares the new value with the old one and makes it
 //! true (binds, opens, publishes). Nothing here is running state: no counters, no sockets.
 
+mod dsr;
 mod tls;
 
 use std::net::IpAddr;
@@ -13,6 +14,7 @@ use crate::limits;
 use crate::routes::Route;
 use crate::socket_options::SocketOptions;
 
+pub use dsr::Dsr;
 pub use tls::{ClientCertificates, Tls, TlsOption, TlsOptions};
 
 /// The name of the service that the classic command line describes.
@@ -161,6 +163,8 @@ pub struct ServiceConfig {
     pub web_stats: Option<String>,
     /// TLS with the clients.
     pub tls: Tls,
+    /// Direct server return and the tarpit.
+    pub dsr: Dsr,
 }
 
 impl ServiceConfig {
@@ -205,6 +209,7 @@ impl ServiceConfig {
             log: None,
             web_stats: None,
             tls: Tls::default(),
+            dsr: Dsr::default(),
         }
     }
 }

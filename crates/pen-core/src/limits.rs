@@ -243,8 +243,20 @@ pub const DSR_ASK_MS: u64 = 1_000;
 pub const DSR_REFRESH_MS: u64 = 5_000;
 /// Questions in a row without an answer that make a server count as down.
 pub const DSR_UNANSWERED: u32 = 3;
-/// Milliseconds between two looks at servers and interface of `dsr_if`.
-pub const DSR_LOOK_MS: u64 = 100;
+/// Milliseconds between two looks at the servers of `dsr_if`.
+pub const DSR_LOOK_MS: u64 = 250;
+/// Milliseconds between two looks at its interface.
+pub const DSR_LINK_MS: u64 = 1_000;
+/// Bytes of the ring of one thread of `dsr_if`. What arrives while it is full is lost and counted.
+pub const DSR_RING: usize = 8 * 1024 * 1024;
+/// Bytes of frames that are larger than a place of the ring, and of frames on their way out.
+pub const DSR_QUEUE: usize = 4 * 1024 * 1024;
+/// Bytes of the largest frame: what the kernel joins at most, with all headers.
+pub const DSR_FRAME_MAX: usize = 66_000;
+/// Frames that are looked at before they are sent together.
+pub const DSR_BATCH: usize = 64;
+/// Seconds between two attempts to hear an interface that was made anew.
+pub const DSR_RETRY_S: u64 = 10;
 /// Questions per look. Further servers are asked at the next one.
 pub const DSR_ASKS_PER_LOOK: usize = 256;
 /// Addresses of which the tarpit remembers whether they exist; a later one takes the place, and then

@@ -3,7 +3,8 @@
 //! `[address:]port` or the path of a Unix socket. The text after the last colon is the port, the
 //! text before it the address, so that IPv6 needs no brackets (`::1:8080`, and `:::8080` for all
 //! addresses); brackets are understood too. A port alone means all IPv4 addresses. Ports and
-//! addresses may be names.
+//! addresses may be names. An address alone (IPv6 in brackets) means all its ports, port 0: a service
+//! can have that with `dsr_if` only, which is looked at when all of its settings are known.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use crate::near::shown;
 /// A host name in `text` that [`resolve`] will ask for.
 #[must_use]
 pub fn host_named(text: &str) -> Option<&str> {
-    if text.contains('/') {
+    if text.contains('/') || address_alone(text).is_some() {
         return None;
     }
     let (host, _) = text.rsplit_once(':')?;
@@ -29,6 +30,8 @@ pub fn host_named(text: &str) -> Option<&str> {
 pub fn resolve(text: &str, names: &dyn Names) -> Result<Listen, String> {
     let place = if text.contains('/') {
         Place::Unix(PathBuf::from(text))
+    } else if let Some(ip) = address_alone(text) {
+        Place::Tcp((ip, 0).into())
     } else {
         let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
         let port = port_number(port, names)
@@ -37,6 +40,13 @@ pub fn resolve(text: &str, names: &dyn Names) -> Result<Listen, String> {
         Place::Tcp((address(bare(host), text, names)?, port).into())
     };
     Ok(Listen { text: text.to_owned(), place })
+}
+
+/// An address without a port.
+fn address_alone(text: &str) -> Option<IpAddr> {
+    let v4 = text.parse::<Ipv4Addr>().ok().map(IpAddr::V4);
+    let inner = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    v4.or_else(inner).filter(|ip| !ip.is_unspecified())
 }
 
 /// A port number, or the port of a service name. Ports are 0 to 65535.
@@ -84,6 +94,8 @@ mod tests {
             ("[::1]:80", "[::1]:80"),
             ("[127.0.0.1]:80", "127.0.0.1:80"),
             ("localhost:80", "127.0.0.1:80"),
+            ("127.0.0.1", "127.0.0.1:0"),
+            ("[fd00::1]", "[fd00::1]:0"),
             ("/run/front", "/run/front"),
             ("./front:1", "./front:1"),
         ] {
@@ -97,7 +109,7 @@ mod tests {
             "127.0.0.1:99999",
             "nosuch",
             "nohost:80",
-            "127.0.0.1",
+            "0.0.0.0",
             "1.2.3.4:",
             "80x",
         ] {
@@ -109,7 +121,7 @@ mod tests {
     #[test]
     fn names_to_ask_for() {
         assert_eq!(host_named("localhost:80"), Some("localhost"));
-        for text in ["80", "::1:80", ":80", "/x:y/z:1", "[::1]:80"] {
+        for text in ["80", "::1:80", ":80", "/x:y/z:1", "[::1]:80", "[::1]"] {
             assert_eq!(host_named(text), None, "{text}");
         }
     }

@@ -43,4 +43,4 @@ pub use server::{Served, TestServer};
 pub use tls::{over_tls, plain_only};
 pub use vitals::Vitals;
 pub use waiting::{deadline, holds, scaled, until};
-pub use wire::{Client, Dial, End, Wire};
+pub use wire::{Client, Dial, End, Wire, dial_from};

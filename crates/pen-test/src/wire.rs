@@ -281,3 +281,19 @@ impl Dial<'_> {
         Wire::new(socket, tls)
     }
 }
+
+/// A plain connection that leaves from `from` (port 0: any) and must be there within `patience`.
+///
+/// # Errors
+/// As the kernel says.
+pub fn dial_from(
+    from: SocketAddr,
+    to: SocketAddr,
+    patience: Duration,
+) -> io::Result<std::net::TcpStream> {
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&from.into())?;
+    socket.connect_timeout(&to.into(), patience)?;
+    Ok(socket.into())
+}

@@ -84,7 +84,9 @@ impl Keeper {
         leaving.chain(there).for_each(|(protocol, place)| ours.add(protocol, place));
         for service in &config.services {
             let mut gates = Vec::with_capacity(service.listen.len());
-            for listen in &service.listen {
+            // With direct server return nothing is accepted: clients and servers talk directly.
+            let accepts = service.dsr.interface.is_none();
+            for listen in service.listen.iter().filter(|_| accepts) {
                 let place = &listen.place;
                 let protocol = service.protocol;
                 let tcp = protocol == Protocol::Tcp && matches!(place, Place::Tcp(_));

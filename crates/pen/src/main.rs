@@ -7,6 +7,7 @@ mod compose;
 mod control;
 mod countries;
 mod demo;
+mod dsr;
 mod engine;
 mod files;
 mod inspection;

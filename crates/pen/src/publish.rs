@@ -18,6 +18,7 @@ use pen_core::clients::ClientTable;
 use pen_core::config::{Config, Protocol, ServiceConfig};
 use pen_core::handshakes::Handshakes;
 use pen_core::limits;
+use pen_core::report::dsr::DsrRow;
 use pen_core::routes;
 use pen_core::service::Live;
 use pen_core::slots::Slots;
@@ -25,6 +26,7 @@ use pen_sys::services::{self, Services};
 
 use crate::clock;
 use crate::countries::{self, Database};
+use crate::dsr;
 use crate::listeners::{self, Gates, Keeper};
 use crate::logs::{self, Level, LogId, Logs};
 use crate::shared::{Door, Order, Pool, Service, Tables};
@@ -54,6 +56,8 @@ pub struct Running {
     calendar: Calendar,
     gates: Gates,
     keeper: Keeper,
+    /// Services with direct server return.
+    posts: dsr::Posts,
     /// Descriptors the process may have.
     descriptors: u64,
     /// Ports of log servers by name.
@@ -93,6 +97,7 @@ type NewLogs = BTreeMap<String, Option<logs::Target>>;
 pub struct Opened {
     keeper: Keeper,
     gates: Gates,
+    posts: dsr::Planned,
     vault: Vault,
     outward: Outward,
     told: Told,
@@ -108,7 +113,8 @@ pub fn open(config: &Config, workers: usize) -> Result<Opened, String> {
     let outward = Outward::default().load(config)?;
     let mut keeper = Keeper::new(workers);
     let gates = keeper.plan(&Gates::new(), config)?;
-    Ok(Opened { keeper, gates, vault, outward, told })
+    let posts = dsr::Posts::default().plan(config, workers)?;
+    Ok(Opened { keeper, gates, posts, vault, outward, told })
 }
 
 /// Reads the certificates of `config` and answers what should be known of them.
@@ -122,6 +128,8 @@ pub fn check(config: &Config) -> Result<Vec<String>, String> {
     let nobody = Outward::default();
     warnings.extend(nobody.load(config)?.cautions(&nobody));
     warnings.extend(Calendar::default().due(&vault.rows(now)));
+    dsr::check(config)?;
+    warnings.extend(dsr::cautions(config));
     Ok(warnings)
 }
 
@@ -140,7 +148,7 @@ impl Running {
         ports: Arc<Services>,
         names: &dyn Names,
     ) -> Result<(Self, Changes), String> {
-        let Opened { keeper, gates, vault, outward, told } = opened;
+        let Opened { keeper, gates, posts, vault, outward, told } = opened;
         let mut running = Self {
             config: Config { process: config.process.clone(), services: Vec::new() },
             services: Vec::new(),
@@ -151,6 +159,7 @@ impl Running {
             calendar: Calendar::default(),
             gates: Gates::new(),
             keeper,
+            posts: dsr::Posts::default(),
             descriptors,
             ports,
             next_service: 1,
@@ -166,6 +175,8 @@ impl Running {
         running.vault = vault;
         let mut changes =
             running.swap(config, gates, new_logs, opened.unwrap_or_default(), outward);
+        changes.warnings.extend(dsr::cautions(&running.config));
+        changes.warnings.extend(running.posts.swap(posts, &running.services, &running.logs));
         changes.caution(cautions.into_iter().chain(warning));
         changes.take(told);
         changes.warnings.extend(running.expiring());
@@ -188,12 +199,17 @@ impl Running {
         let outward = self.outward.load(&new)?;
         let gates = self.keeper.plan(&self.gates, &new)?;
         let new_logs = self.open_logs(&new, names)?;
+        let posts = self.posts.plan(&new, self.pool.mailboxes.len())?;
         let countries = match new.process.geoip_db == self.config.process.geoip_db {
             true => self.countries.clone(),
             false => countries::open(new.process.geoip_db.as_deref())?,
         };
         self.vault = vault;
+        let (known, mut news) = (dsr::cautions(&self.config), dsr::cautions(&new));
+        news.retain(|text| !known.contains(text));
         let mut changes = self.swap(new, gates, new_logs, countries, outward);
+        changes.caution(news);
+        changes.warnings.extend(self.posts.swap(posts, &self.services, &self.logs));
         changes.caution(cautions);
         changes.take(told);
         changes.warnings.extend(self.expiring());
@@ -205,6 +221,12 @@ impl Running {
     #[must_use]
     pub fn service(&self, name: &str) -> Option<&Arc<Service>> {
         self.services.iter().find(|s| s.name == name)
+    }
+
+    /// What a service with direct server return does, if it is one.
+    #[must_use]
+    pub fn frames(&self, service: &str) -> Option<DsrRow> {
+        self.posts.row(service)
     }
 
     /// What knows the countries of clients.

@@ -1,5 +1,6 @@
 //! A parsed line changes a [`Config`], wholly or not at all, and says what is left to do.
 
+mod dsr;
 mod route;
 mod server;
 mod show;
@@ -67,6 +68,8 @@ pub fn apply(
             done.reply = show::listen(service, line.json);
         }
         Command::StopListening => service.listen.clear(),
+        Command::DsrIp(word) => service.dsr.ip = dsr::ip(word.as_ref(), names)?,
+        Command::TarpitAcl(list) => dsr::tarpit_acl(service, *list, &mut done),
         Command::Source(word) => source(service, word.as_ref(), names, &mut done),
         Command::Target(which, value) => {
             let target = target(process, service, *which);
@@ -203,6 +206,7 @@ pub(super) fn switch<'a>(
         Switch::SslSniStrict => &mut service.tls.sni_strict,
         Switch::SslTickets => &mut service.tls.tickets,
         Switch::Stubborn => &mut service.mode.stubborn,
+        Switch::TarpitCheck => &mut service.dsr.tarpit_check,
         Switch::TcpNodelay => &mut service.tcp_nodelay,
         Switch::Transparent => &mut service.transparent,
         Switch::TransparentFallback => &mut service.transparent_fallback,
@@ -217,6 +221,7 @@ fn target<'a>(
     which: Target,
 ) -> &'a mut Option<String> {
     match which {
+        Target::DsrIf => &mut service.dsr.interface,
         Target::GeoipDb => &mut process.geoip_db,
         Target::Log => &mut service.log,
         Target::SslCaDir => &mut service.tls.ca_dir,

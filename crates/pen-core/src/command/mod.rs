@@ -156,8 +156,10 @@ pub enum Command {
     Obsolete(&'static str),
     /// The same with the reason: what is written, and why it has no effect.
     Void(String, &'static str),
-    /// `tarpit_acl`, `tarpit_acl -1`: it is off.
-    TarpitOff,
+    /// `dsr_ip ADDRESS`, `no dsr_ip`
+    DsrIp(Option<Word>),
+    /// `tarpit_acl [N]`; -1 is off.
+    TarpitAcl(Option<i64>),
     /// `commands`
     Commands,
     /// `help [WORD]`
@@ -195,6 +197,8 @@ pub enum Switch {
     SslTickets,
     /// `stubborn`
     Stubborn,
+    /// `tarpit_check`
+    TarpitCheck,
     /// `tcp_nodelay`
     TcpNodelay,
     /// `transparent`
@@ -239,6 +243,8 @@ pub enum RouteTo {
 /// Where something is written to or read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
+    /// `dsr_if`
+    DsrIf,
     /// `geoip_db`
     GeoipDb,
     /// `log`
@@ -266,6 +272,7 @@ impl Target {
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
+            Self::DsrIf => "dsr_if",
             Self::GeoipDb => "geoip_db",
             Self::Log => "log",
             Self::SslCaDir => "ssl_ca_dir",
@@ -404,6 +411,8 @@ pub enum Report {
     Certificates,
     /// `routes`
     Routes,
+    /// `dsr`
+    Dsr,
     /// `status`: writes the page's file and answers it.
     Status,
     /// `recent [N]`, and `clients` (all remembered ones: the highest number).

@@ -44,6 +44,8 @@ pub enum Number {
     SslHandshakesMax,
     /// `ssl_handshakes_per_client`: the same of one address.
     SslHandshakesPerClient,
+    /// `tarpit_rate`: answers per second.
+    TarpitRate,
     /// `timeout`: seconds.
     Timeout,
     /// `tracking`: seconds.
@@ -66,7 +68,7 @@ pub(super) struct Adjusted {
 
 impl Number {
     /// Every one of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Accepts,
         Self::Backlog,
         Self::Blacklist,
@@ -85,6 +87,7 @@ impl Number {
         Self::SslHandshakeTimeout,
         Self::SslHandshakesMax,
         Self::SslHandshakesPerClient,
+        Self::TarpitRate,
         Self::Timeout,
         Self::Tracking,
         Self::UdpAnswers,
@@ -115,6 +118,7 @@ impl Number {
             Self::SslHandshakeTimeout => "ssl_handshake_timeout",
             Self::SslHandshakesMax => "ssl_handshakes_max",
             Self::SslHandshakesPerClient => "ssl_handshakes_per_client",
+            Self::TarpitRate => "tarpit_rate",
             Self::Timeout => "timeout",
             Self::Tracking => "tracking",
             Self::UdpAnswers => "udp_answers",
@@ -149,6 +153,7 @@ impl Number {
             Self::SslHandshakeTimeout | Self::Timeout | Self::UdpTimeout => {
                 (1, limits::SECONDS_MAX)
             }
+            Self::TarpitRate => (1, limits::TARPIT_RATE_MAX),
             Self::Workers => (0, limits::WORKERS_MAX),
         }
     }
@@ -220,6 +225,7 @@ impl Number {
             Self::SslHandshakeTimeout => service.tls.handshake_timeout_s,
             Self::SslHandshakesMax => service.tls.handshakes_max,
             Self::SslHandshakesPerClient => service.tls.handshakes_per_client,
+            Self::TarpitRate => service.dsr.tarpit_rate,
             Self::Timeout => service.timeout_s,
             Self::Tracking => service.tracking_s,
             Self::UdpAnswers => service.udp_answers,
@@ -265,6 +271,7 @@ impl Number {
             Self::SslHandshakeTimeout => service.tls.handshake_timeout_s = value,
             Self::SslHandshakesMax => service.tls.handshakes_max = value,
             Self::SslHandshakesPerClient => service.tls.handshakes_per_client = value,
+            Self::TarpitRate => service.dsr.tarpit_rate = value,
             Self::Timeout => service.timeout_s = value,
             Self::Tracking => service.tracking_s = value,
             Self::UdpAnswers => service.udp_answers = value,

@@ -144,6 +144,10 @@ fn choices(service: &mut ServiceConfig, bits: u32) {
     service.peek = bit(7);
     service.http = bit(8);
     service.tcp_nodelay = bit(9);
+    service.dsr.interface = bit(20).then(|| if bit(21) { "json" } else { "eth0.5" }.to_owned());
+    service.dsr.ip = bit(22).then_some(Ipv4Addr::new(10, 0, 0, 100).into());
+    service.dsr.tarpit_acl = bit(23).then_some(u8::from(bit(24)) * 9);
+    service.dsr.tarpit_check = bit(25);
     service.sockets.mptcp = bit(10);
     service.transparent = bit(20);
     service.transparent_fallback = bit(21);

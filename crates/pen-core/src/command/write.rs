@@ -178,7 +178,20 @@ fn further(out: &mut Out, service: &ServiceConfig) {
             None => out.line(&format!("no {word}")),
         }
     }
+    dsr(out, service);
     ssl(out, &service.tls, service);
+}
+
+/// Direct server return and the tarpit.
+fn dsr(out: &mut Out, service: &ServiceConfig) {
+    out.target("dsr_if", service.dsr.interface.as_deref());
+    match service.dsr.ip {
+        Some(ip) => out.line(&format!("dsr_ip {ip}")),
+        None => out.line("no dsr_ip"),
+    }
+    out.line(&format!("tarpit_acl {}", service.dsr.tarpit_acl.map_or(-1, i16::from)));
+    out.switch(service.dsr.tarpit_check, "tarpit_check");
+    out.number(Number::TarpitRate, &Process::default(), service);
 }
 
 /// TLS.

@@ -3,6 +3,7 @@
 
 pub mod certificates;
 pub mod classic;
+pub mod dsr;
 pub mod flows;
 pub mod html;
 pub mod json;

@@ -271,6 +271,7 @@ fn every_field_of_the_twins_is_documented() {
         json::certificates(&[certificate()]),
         flows::json(&flows::FlowsRow::default()),
         routes::json("default", Some(&table())),
+        dsr::json(&dsr::DsrRow { servers: vec![dsr::Found::default()], ..dsr::DsrRow::default() }),
     ] {
         names(&serde_json::from_str(&reply).unwrap(), &mut fields);
     }

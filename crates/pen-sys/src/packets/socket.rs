@@ -83,18 +83,26 @@ impl PacketSocket {
         self.set(libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, &groups)
     }
 
-    /// Shares what arrives with the other sockets that say the same number: each frame goes to one of
-    /// them, those of one flow to the same one. To be said after [`PacketSocket::bind`].
+    /// Shares what arrives with other sockets: each frame goes to one of them, those of one flow to
+    /// the same one. Without a group a new one is made, which is answered. To be said after
+    /// [`PacketSocket::bind`].
     ///
     /// # Errors
-    /// The others are bound otherwise, or are too many.
-    pub fn share(&self, group: u16) -> io::Result<()> {
+    /// The others are bound otherwise, or the interface is down.
+    pub fn share(&self, group: Option<u16>) -> io::Result<u16> {
+        /// The kernel finds a number that nobody has.
+        const UNIQUE: u32 = 0x2000;
+        /// What this machine sends does not count.
         const IGNORE_OUTGOING: u32 = 0x4000;
-        let word = |kind: u32| u32::from(group) | kind << 16;
-        let quiet = word(libc::PACKET_FANOUT_HASH | IGNORE_OUTGOING);
-        self.set(libc::SOL_PACKET, libc::PACKET_FANOUT, &quiet).or_else(|_| {
-            self.set(libc::SOL_PACKET, libc::PACKET_FANOUT, &word(libc::PACKET_FANOUT_HASH))
-        })
+        let fresh = if group.is_none() { UNIQUE } else { 0 };
+        let word = |flags: u32| {
+            u32::from(group.unwrap_or(0)) | (libc::PACKET_FANOUT_HASH | fresh | flags) << 16
+        };
+        let set = |value: u32| self.set(libc::SOL_PACKET, libc::PACKET_FANOUT, &value);
+        // A kernel before 5.10 does not know the flag; what this machine sends is then marked only.
+        set(word(IGNORE_OUTGOING)).or_else(|_| set(word(0)))?;
+        let shared: u32 = self.get(libc::PACKET_FANOUT, 0)?;
+        u16::try_from(shared & 0xffff).map_err(io::Error::other)
     }
 
     /// Takes the next frame of the queue, with its [`super::Offload`] before it, into `buffer`;
@@ -113,19 +121,8 @@ impl PacketSocket {
     /// # Errors
     /// What the kernel says.
     pub fn lost(&self) -> io::Result<u32> {
-        let mut counts = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
-        let mut length = size_of::<libc::tpacket_stats>() as libc::socklen_t;
-        // SAFETY: pointer and length describe one local value, which the kernel writes.
-        let answer = unsafe {
-            libc::getsockopt(
-                self.socket.as_raw_fd(),
-                libc::SOL_PACKET,
-                libc::PACKET_STATISTICS,
-                (&raw mut counts).cast(),
-                &raw mut length,
-            )
-        };
-        if answer == 0 { Ok(counts.tp_drops) } else { Err(io::Error::last_os_error()) }
+        let none = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
+        self.get(libc::PACKET_STATISTICS, none).map(|counts| counts.tp_drops)
     }
 
     /// What the socket has met since the last call, such as an interface that went down.
@@ -149,6 +146,23 @@ impl PacketSocket {
         };
         self.set(libc::SOL_PACKET, libc::PACKET_RX_RING, &request)?;
         Ring::map(&self.socket, place, places)
+    }
+
+    /// What the kernel answers for an option of packet sockets. `T` is its type: plain numbers.
+    fn get<T: Copy>(&self, option: libc::c_int, mut value: T) -> io::Result<T> {
+        let mut length = size_of::<T>() as libc::socklen_t;
+        // SAFETY: the descriptor is open, and pointer and length describe one local value, of
+        // which the kernel writes no more than its length.
+        let answer = unsafe {
+            libc::getsockopt(
+                self.socket.as_raw_fd(),
+                libc::SOL_PACKET,
+                option,
+                (&raw mut value).cast(),
+                &raw mut length,
+            )
+        };
+        if answer == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
     }
 
     /// An option that no crate offers. `T` is the kernel's type for it: plain numbers.

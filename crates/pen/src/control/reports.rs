@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use pen_core::command::Report;
 use pen_core::limits;
+use pen_core::report::dsr;
 use pen_core::report::flows::{self, FlowsRow};
 use pen_core::report::{
     ClientRow, ConnectionRow, ServerRow, Snapshot, certificates, classic, html, json, routes,
@@ -81,6 +82,7 @@ pub fn reply(running: &Running, service: &str, report: &Report, as_json: bool) -
         (Report::Idlers, true) => json::idlers(&shallow(service)),
         (Report::Flows, false) => flows::text(&flow_counts(running, service)),
         (Report::Flows, true) => flows::json(&flow_counts(running, service)),
+        (Report::Dsr, as_json) => frames(running, service, as_json),
         (Report::Spread, as_json) => {
             let workers = running.pool.mailboxes.iter();
             let counts: Vec<u32> = workers.map(|m| m.connections.load(Ordering::Relaxed)).collect();
@@ -196,6 +198,14 @@ fn services(running: &Running, as_json: bool) -> String {
     // Nothing of this is for the workers to add up, and asking them once per service takes long.
     let shots: Vec<Snapshot> = running.services.iter().map(|s| with_servers(s)).collect();
     if as_json { json::services(&shots) } else { classic::services(&shots) }
+}
+
+fn frames(running: &Running, service: &Service, as_json: bool) -> String {
+    match running.frames(&service.name) {
+        Some(row) if as_json => dsr::json(&row),
+        Some(row) => dsr::text(&row),
+        None => format!("error: service {} has no dsr_if\n", service.name),
+    }
 }
 
 fn flow_counts(running: &Running, service: &Arc<Service>) -> FlowsRow {

@@ -15,6 +15,8 @@ pub enum Topic {
     ClientDenied,
     /// The TLS handshake of a client failed.
     HandshakeFailed,
+    /// A machine or interface of a segment, with direct server return.
+    Segment,
     /// Descriptors, memory or ports ran out.
     Shortage,
     /// The address of `source` is not there.
@@ -32,11 +34,12 @@ pub enum Topic {
 }
 
 impl Topic {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::ServerFailed,
         Self::NoServer,
         Self::ClientDenied,
         Self::HandshakeFailed,
+        Self::Segment,
         Self::Shortage,
         Self::ForeignSource,
         Self::NotTransparent,
@@ -53,6 +56,7 @@ impl Topic {
             Self::NoServer => "clients without a server",
             Self::ClientDenied => "denied clients",
             Self::HandshakeFailed => "failed TLS handshakes",
+            Self::Segment => "machines and interfaces of a segment",
             Self::Shortage => "shortages",
             Self::ForeignSource => "source addresses that are not there",
             Self::NotTransparent => "client addresses that servers cannot be shown",

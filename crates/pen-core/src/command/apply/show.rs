@@ -24,7 +24,6 @@ pub(super) fn apply(
         }
         Command::Protocol(None) => choice("protocol", service.protocol.word(), line.json),
         Command::Spread(None) => choice("udp_spread", service.udp_spread.word(), line.json),
-        Command::TarpitOff => "tarpit_acl = -1".to_owned(),
         Command::Commands => commands(),
         Command::Help(None) => commands(),
         Command::Help(Some(word)) => match table::find(&word.text) {
@@ -47,6 +46,11 @@ pub(super) fn target(which: Target, value: Option<&str>, json: bool) -> String {
         (false, Some(value)) => format!("{value}\n"),
         (false, None) => String::new(),
     }
+}
+
+/// The list of the tarpit, without an end of line as in the classic.
+pub(super) fn tarpit_acl(list: Option<u8>) -> String {
+    format!("tarpit_acl = {}", list.map_or(-1, i16::from))
 }
 
 /// The name of the congestion control.

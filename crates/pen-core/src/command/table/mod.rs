@@ -6,9 +6,10 @@
 mod choosing;
 mod clients;
 mod connections;
-mod later;
+mod dsr;
 mod listening;
 mod logs;
+mod old;
 mod process;
 mod routing;
 mod servers;
@@ -137,9 +138,10 @@ pub const GROUPS: &[Group] = &[
     Group { title: "TLS", rows: ssl::ROWS },
     Group { title: "UDP", rows: udp::ROWS },
     Group { title: "Routing by TLS name", rows: routing::ROWS },
+    Group { title: "Direct server return and tarpit", rows: dsr::ROWS },
     Group { title: "Log and status", rows: logs::ROWS },
     Group { title: "Process", rows: process::ROWS },
-    Group { title: "Not in this build yet, and old words", rows: later::ROWS },
+    Group { title: "Old words", rows: old::ROWS },
 ];
 
 /// Every row.
@@ -183,11 +185,6 @@ fn any_number(args: &mut Args<'_>, what: &str) -> Result<i64, Fault> {
 
 fn report(report: Report) -> Result<Command, Fault> {
     Ok(Command::Report(report))
-}
-
-/// The fault of a word that a later version will offer.
-fn not_offered(args: &Args<'_>, what: &str) -> Fault {
-    Fault::new(format!("{}: this build does not offer {what} yet", args.word), args.column)
 }
 
 fn optional_word(args: &mut Args<'_>) -> Option<super::Word> {

@@ -1,29 +1,9 @@
-//! Rows: what this build does not offer yet, and words that have lost their meaning.
-//!
-//! Switching off what is off is accepted; what would have an effect is refused.
+//! Rows: words that have lost their meaning.
 
-use super::{Scope, Spec, not_offered};
+use super::{Scope, Spec};
 use crate::command::Command;
 
 pub(super) const ROWS: &[Spec] = &[
-    Spec::new("dsr_if", &["dsr_if INTERFACE"], Scope::Service, "direct server return", |a| {
-        Err(not_offered(a, "direct server return"))
-    }),
-    Spec::new("dsr_ip", &["dsr_ip ADDRESS"], Scope::Service, "direct server return", |a| {
-        Err(not_offered(a, "direct server return"))
-    })
-    .hidden(),
-    Spec::new(
-        "tarpit_acl",
-        &["tarpit_acl [N]"],
-        Scope::Service,
-        "the list of addresses that are a tarpit",
-        |a| match a.next() {
-            None | Some(("-1", _)) => Ok(Command::TarpitOff),
-            Some(_) => Err(not_offered(a, "a tarpit")),
-        },
-    )
-    .manual("-1 is off."),
     Spec::new("epoll", &["epoll"], Scope::Process, "old word, no effect", |_| {
         Ok(Command::Obsolete("epoll"))
     })
