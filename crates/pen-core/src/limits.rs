@@ -176,6 +176,9 @@ pub const TLS_HANDSHAKES_PER_CLIENT_DEFAULT: u32 = 1_000;
 /// Bytes of a TLS record or handshake message that are kept until the rest of it has come: a message
 /// of 64 KiB in records of a few bytes. One in smaller pieces closes the connection.
 pub const TLS_PARTIAL_MAX: usize = 128 * 1024;
+/// Characters of a client certificate's subject that reports and messages show; the rest becomes
+/// `...`. Whoever signs the certificates may write 64 KiB into one.
+pub const TLS_SUBJECT_MAX: usize = 1_024;
 /// Bytes one read takes during a TLS handshake: what a client says ahead of the end of it is kept until
 /// a server is there.
 pub const TLS_HANDSHAKE_READ: usize = 16 * 1024;

@@ -167,6 +167,7 @@ fn unused(number: i64) -> ConnectionRow {
         server: ServerRef::number_or_none(None),
         age_s: 0,
         idle_s: 0,
+        tls: None,
     }
 }
 

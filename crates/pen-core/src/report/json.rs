@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::{CertificateRow, ClientRow, ConnectionRow, ServerRow, Snapshot, classic};
+use super::{CertificateRow, ClientRow, ConnectionRow, ServerRow, Snapshot, TlsRow, classic};
 use crate::config::Mode;
 
 /// `servers json`
@@ -69,7 +69,7 @@ pub fn connection(snapshot: &Snapshot, number: i64) -> String {
     struct Reply<'a> {
         service: &'a str,
         in_range: bool,
-        connection: Option<Connection>,
+        connection: Option<Connection<'a>>,
     }
     line(&Reply {
         service: &snapshot.service,
@@ -144,7 +144,7 @@ pub fn status(snapshot: &Snapshot) -> String {
         conn_max: u32,
         conn_used: u32,
         conn_last: u32,
-        connections: Vec<Connection>,
+        connections: Vec<Connection<'a>>,
         idlers: u32,
         idlers_wanted: u32,
     }
@@ -328,7 +328,7 @@ impl Client {
 }
 
 #[derive(Serialize)]
-struct Connection {
+struct Connection<'a> {
     number: u32,
     state: u32,
     downfd: i32,
@@ -339,10 +339,11 @@ struct Connection {
     server: i64,
     age_s: u64,
     idle_s: u64,
+    tls: Option<Tls<'a>>,
 }
 
-impl Connection {
-    fn of(row: &ConnectionRow) -> Self {
+impl<'a> Connection<'a> {
+    fn of(row: &'a ConnectionRow) -> Self {
         Self {
             number: row.slot,
             state: row.state,
@@ -354,6 +355,30 @@ impl Connection {
             server: row.server,
             age_s: row.age_s,
             idle_s: row.idle_s,
+            tls: row.tls.as_deref().map(Tls::of),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Tls<'a> {
+    version: &'a str,
+    cipher: &'a str,
+    sni: Option<&'a str>,
+    alpn: Option<&'a str>,
+    client_subject: Option<&'a str>,
+    resumed: bool,
+}
+
+impl<'a> Tls<'a> {
+    fn of(row: &'a TlsRow) -> Self {
+        Self {
+            version: row.version,
+            cipher: row.cipher,
+            sni: row.sni.as_deref(),
+            alpn: row.alpn.as_deref(),
+            client_subject: row.client_subject.as_deref(),
+            resumed: row.resumed,
         }
     }
 }

@@ -216,4 +216,24 @@ pub struct ConnectionRow {
     pub age_s: u64,
     /// Whole seconds since bytes moved.
     pub idle_s: u64,
+    /// The session with the client; none without TLS and while the handshake is not over.
+    pub tls: Option<Box<TlsRow>>,
+}
+
+/// What was agreed with a client in its TLS handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsRow {
+    /// `TLSv1.2` or `TLSv1.3`, as OpenSSL says.
+    pub version: &'static str,
+    /// OpenSSL's name of the cipher.
+    pub cipher: &'static str,
+    /// The name that the client asked for (SNI), in small letters.
+    pub sni: Option<String>,
+    /// The protocol that was agreed on (ALPN).
+    pub alpn: Option<String>,
+    /// The subject of the certificate that the client showed: control characters are replaced,
+    /// and what is too long is cut.
+    pub client_subject: Option<String>,
+    /// It went on where an earlier session ended.
+    pub resumed: bool,
 }

@@ -50,6 +50,7 @@ fn snapshot() -> Snapshot {
             server: -1,
             age_s: 5,
             idle_s: 4,
+            tls: None,
         }],
         idlers: 1,
         idlers_wanted: 2,
@@ -185,7 +186,7 @@ fn json_twins() {
         ),
         (
             json::connection(&s, 3),
-            r#"{"service":"default","in_range":true,"connection":{"number":3,"state":10,"downfd":7,"upfd":8,"pending_down":9,"pending_up":0,"client":0,"server":-1,"age_s":5,"idle_s":4}}"#,
+            r#"{"service":"default","in_range":true,"connection":{"number":3,"state":10,"downfd":7,"upfd":8,"pending_down":9,"pending_up":0,"client":0,"server":-1,"age_s":5,"idle_s":4,"tls":null}}"#,
         ),
         (json::connection(&s, 99), r#"{"service":"default","in_range":false,"connection":null}"#),
         (json::socket(&s, 7), r#"{"service":"default","socket":7,"connection":3}"#),
@@ -210,6 +211,44 @@ fn json_twins() {
     assert_eq!(status["time_s"], 1000);
     assert_eq!(status["connections"][0]["number"], 3);
     assert_eq!(status["clients"][1]["server"], serde_json::Value::Null);
+}
+
+/// The snapshot with a client that speaks TLS.
+fn secured(sni: Option<&str>, alpn: Option<&str>, subject: Option<&str>) -> Snapshot {
+    let mut s = snapshot();
+    s.connections[0].tls = Some(Box::new(TlsRow {
+        version: "TLSv1.2",
+        cipher: "ECDHE-RSA-AES128-GCM-SHA256",
+        sni: sni.map(str::to_owned),
+        alpn: alpn.map(str::to_owned),
+        client_subject: subject.map(str::to_owned),
+        resumed: true,
+    }));
+    s
+}
+
+#[test]
+fn tls_is_in_the_twins_and_changes_nothing_else() {
+    for (s, expected) in [
+        (
+            secured(Some("a.example"), Some("h2"), Some("CN=\"x\"\n")),
+            r#""sni":"a.example","alpn":"h2","client_subject":"CN=\"x\"\n","resumed":true}"#,
+        ),
+        (
+            secured(None, None, None),
+            r#""sni":null,"alpn":null,"client_subject":null,"resumed":true}"#,
+        ),
+    ] {
+        let start = r#""tls":{"version":"TLSv1.2","cipher":"ECDHE-RSA-AES128-GCM-SHA256","#;
+        let part = format!("{start}{expected}");
+        for reply in [json::connection(&s, 3), json::status(&s)] {
+            assert!(reply.contains(&part), "{part}: {reply}");
+        }
+        let plain = snapshot();
+        assert_eq!(classic::connection(&s, 3), classic::connection(&plain, 3));
+        assert_eq!(text::report(&s), text::report(&plain));
+        assert_eq!(html::page(&s), html::page(&plain));
+    }
 }
 
 fn table() -> Table {
@@ -268,6 +307,7 @@ fn every_field_of_the_twins_is_documented() {
         json::idlers(&s),
         json::mode("default", Mode::default()),
         json::status(&s),
+        json::status(&secured(None, None, None)),
         json::certificates(&[certificate()]),
         flows::json(&flows::FlowsRow::default()),
         routes::json("default", Some(&table())),

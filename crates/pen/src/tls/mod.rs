@@ -2,10 +2,11 @@
 //!
 //! What is published to the workers is here: a [`Terminator`] turns the clients of a service into
 //! TLS clients, [`Dialers`] say which servers are spoken to in TLS. A connection keeps what it
-//! started with. Sessions are in `session`, what is read from files for clients in `material`, for
-//! servers in `outward`. Deliberately not here: settings and their words (pen-core), and when which
-//! bytes move (`engine`, `worker`).
+//! started with. Sessions are in `session`, what is told of them in `facts`, what is read from files
+//! for clients in `material`, for servers in `outward`. Deliberately not here: settings and their
+//! words (pen-core), and when which bytes move (`engine`, `worker`).
 
+mod facts;
 mod fault;
 pub mod material;
 pub mod outward;

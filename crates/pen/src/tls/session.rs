@@ -20,8 +20,8 @@ use rustls::unbuffered::{
 };
 use rustls::{CommonState, ServerConfig};
 
-use super::Dialer;
 use super::fault::{Trouble, fault_of};
+use super::{Dialer, facts};
 
 /// A session.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub struct Session {
     opened: Vec<u8>,
     /// Waiting to be sent.
     outbox: Outbox,
+    /// The name that the client asked for.
+    name: Option<Box<str>>,
     /// Something was received.
     heard: bool,
     /// The other side said close_notify.
@@ -125,6 +127,7 @@ impl Session {
             partial: Vec::new(),
             opened: Vec::new(),
             outbox: Outbox::default(),
+            name: None,
             heard: false,
             ended: false,
             closed: false,
@@ -151,7 +154,16 @@ impl Session {
         if let Some(front) = buffer.get_mut(..self.partial.len()) {
             front.copy_from_slice(&self.partial);
         }
+        let shakes = self.is_handshaking();
+        if shakes {
+            // Whatever another session left.
+            drop(facts::take_name());
+        }
         let outcome = self.run(buffer, Task::Nothing, out);
+        if shakes {
+            // It is in one of the client's messages.
+            self.name = facts::take_name().or_else(|| self.name.take());
+        }
         let opened = outcome.and_then(|used| {
             let rest = buffer.get(used..).unwrap_or_default();
             if self.ended || rest.is_empty() {
@@ -275,6 +287,11 @@ impl Session {
     /// It goes on where an earlier one ended.
     pub fn is_resumed(&self) -> bool {
         self.common().handshake_kind() == Some(rustls::HandshakeKind::Resumed)
+    }
+
+    /// The name that the client asked for, if it did.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// The protocol that both agreed on, if they did.

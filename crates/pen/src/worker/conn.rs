@@ -278,6 +278,7 @@ impl Conn {
             server: ServerRef::number_or_none(self.server()),
             age_s: now.since_s(self.accepted),
             idle_s: now.since_s(self.active),
+            tls: self.down_tls.as_ref().and_then(|s| s.facts()).map(Box::new),
         }
     }
 }

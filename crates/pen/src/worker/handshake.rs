@@ -126,6 +126,7 @@ impl Worker {
         self.handshake_over(key);
         let Some(service) = self.station_service(station) else { return };
         service.handshakes.succeeded(resumed);
+        self.say_shaken(&service, key);
         let live = service.live.load();
         let waits = permitted && (live.config.peek || live.config.dummy);
         let Some(conn) = self.conns.get_mut(key as usize) else { return };

@@ -8,6 +8,7 @@ use pen_core::addr::{Peer, Place};
 use pen_core::hello::Hello;
 use pen_core::near::shown;
 use pen_core::reasons::{CloseReason, ConnectFailure, HelloFault, Refusal};
+use pen_core::report::TlsRow;
 use pen_core::servers::{Server, ServerRef};
 use pen_core::transparent;
 
@@ -118,6 +119,16 @@ impl Worker {
                 trouble.fault.word(),
                 trouble.detail
             )
+        });
+    }
+
+    pub(super) fn say_shaken(&self, service: &Service, key: u32) {
+        let Some(conn) = self.conns.get(key as usize) else { return };
+        self.logs.say(Level::Debug(2), || {
+            let (name, slot, client) = (&service.name, conn.slot, conn.visitor.peer.addr);
+            let facts = conn.down_tls.as_ref().and_then(|s| s.facts());
+            let facts = facts.map_or_else(|| "nothing is known of it".to_owned(), agreed);
+            format!("{name}: connection {slot}, client {client}: TLS handshake finished: {facts}")
         });
     }
 
@@ -260,4 +271,16 @@ impl Worker {
             )
         });
     }
+}
+
+/// What a handshake led to. The subject, which may hold any word, comes last.
+fn agreed(facts: TlsRow) -> String {
+    let TlsRow { version, cipher, sni, alpn, client_subject, resumed } = facts;
+    let resumed = if resumed { "resumed" } else { "full" };
+    let name = sni.map_or_else(|| "no name".to_owned(), |name| format!("name {}", shown(&name)));
+    let protocol =
+        alpn.map_or_else(|| "no protocol".to_owned(), |p| format!("protocol {}", shown(&p)));
+    let subject = client_subject
+        .map_or_else(|| "no certificate".to_owned(), |s| format!("certificate of {s}"));
+    format!("{version}, {cipher}, {resumed}; {name}, {protocol}, {subject}")
 }

@@ -64,11 +64,7 @@ impl Looker {
 
     /// It shows a certificate when it is asked for one.
     pub fn showing(mut self, identity: &Identity) -> Self {
-        let certificate = der(identity);
-        let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).expect("a key");
-        let provider = &self.witness.provider;
-        let pair = CertifiedKey::from_der(vec![certificate], key, provider).expect("a pair");
-        self.config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(pair));
+        self.config.client_auth_cert_resolver = Arc::new(credentials(identity));
         self
     }
 
@@ -101,6 +97,14 @@ impl Looker {
 /// The certificate of `identity`.
 pub fn der(identity: &Identity) -> CertificateDer<'static> {
     identity.der.clone().into()
+}
+
+/// What a client shows that is `identity`.
+pub fn credentials(identity: &Identity) -> SingleCertAndKey {
+    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).expect("a key");
+    let provider = aws_lc_rs::default_provider();
+    let pair = CertifiedKey::from_der(vec![der(identity)], key, &provider);
+    SingleCertAndKey::from(pair.expect("a pair"))
 }
 
 /// Takes note of what it is shown, and accepts it.

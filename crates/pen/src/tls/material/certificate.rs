@@ -4,9 +4,10 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use aws_lc_rs::digest;
+use pen_core::limits;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use x509_cert::Version;
-use x509_cert::der::asn1::{ContextSpecific, ObjectIdentifier, OctetStringRef, UintRef};
+use x509_cert::der::asn1::{AnyRef, ContextSpecific, ObjectIdentifier, OctetStringRef, UintRef};
 use x509_cert::der::{Any, Decode, Encode, Header, Reader, SliceReader, Tag, TagNumber};
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
@@ -93,6 +94,35 @@ impl Certificate {
     pub(super) fn is_root(&self) -> bool {
         self.subject == self.issuer
     }
+}
+
+/// The subject of a client's certificate, which was verified, as it can stand in a line. Nothing else
+/// of it is read: a report may hold thousands of them.
+pub(in crate::tls) fn subject_of(der: &[u8]) -> String {
+    let subject = match read_subject(der) {
+        Ok(name) => printed(&name),
+        Err(why) => format!("(not to be read: {why})"),
+    };
+    match subject.char_indices().nth(limits::TLS_SUBJECT_MAX) {
+        Some((end, _)) => format!("{}...", subject.get(..end).unwrap_or_default()),
+        None => subject,
+    }
+}
+
+fn read_subject(der: &[u8]) -> x509_cert::der::Result<Name> {
+    SliceReader::new(der)?.sequence(|certificate| {
+        let subject = certificate.sequence(|tbs| {
+            // Version, serial number, algorithm, issuer, validity.
+            for _ in 0..5 {
+                AnyRef::decode(tbs)?;
+            }
+            let subject = Name::decode(tbs)?;
+            tbs.read_slice(tbs.remaining_len())?;
+            Ok(subject)
+        })?;
+        certificate.read_slice(certificate.remaining_len())?;
+        Ok(subject)
+    })
 }
 
 /// What kind of key it is, as far as that can be told.

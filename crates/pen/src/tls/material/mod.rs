@@ -32,6 +32,8 @@ use pen_core::limits;
 use pen_core::report::CertificateRow;
 
 pub use calendar::Calendar;
+pub(super) use certificate::subject_of;
+pub(super) use server::name_of;
 
 use super::Terminator;
 use chest::Chest;

@@ -1,8 +1,8 @@
 //! Which certificate a client is shown: by the name it asks for, which is only ever looked up.
 //!
 //! In this order: a file of the name, a certificate that holds the name, a file for the names one
-//! step below a domain, a certificate that holds such a wildcard, the default. Nothing is opened or
-//! kept for a name that a client brings.
+//! step below a domain, a certificate that holds such a wildcard, the default. Nothing is opened for
+//! a name that a client brings, and nobody but its session keeps it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,6 +10,8 @@ use std::sync::Arc;
 use pen_core::limits;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+
+use crate::tls::facts;
 
 #[cfg(test)]
 mod tests;
@@ -106,6 +108,7 @@ impl Shelf {
 
 impl ResolvesServerCert for Shelf {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        facts::note_name(hello.server_name());
         self.find(hello.server_name()).cloned()
     }
 }

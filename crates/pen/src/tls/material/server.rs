@@ -11,7 +11,7 @@ use rustls::server::{
     NoServerSessionStorage, ProducesTickets, ServerSessionMemoryCache, StoresServerSessions,
 };
 use rustls::version::{TLS12, TLS13};
-use rustls::{ServerConfig, SupportedCipherSuite, SupportedProtocolVersion};
+use rustls::{CipherSuite, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion};
 
 use super::authorities::Authorities;
 use super::names::Shelf;
@@ -112,6 +112,12 @@ pub(super) fn build(
         None => config.max_early_data_size = limits::TLS_EARLY_DATA_MAX,
     }
     Ok(Terminator { config: Arc::new(config) })
+}
+
+/// OpenSSL's name of a suite.
+pub(in crate::tls) fn name_of(suite: CipherSuite) -> &'static str {
+    let found = Ciphers::all().iter().find(|s| of_the_library(**s).suite() == suite);
+    found.map_or("unknown", |s| s.name())
 }
 
 fn of_the_library(suite: Suite) -> SupportedCipherSuite {

@@ -253,3 +253,39 @@ fn shown_ocsp(vault: &Vault) -> Option<Vec<u8>> {
     let given = !text.contains("ocsp: None");
     given.then(|| entry.certified(now_s()).ocsp.clone()).flatten()
 }
+
+#[test]
+fn subjects_of_clients_are_cleaned_and_cut() {
+    let authority = Authority::new("clients");
+    let of = |name: &str| {
+        let made = authority.leaf_with(&["client"], |params| {
+            params.distinguished_name = rcgen::DistinguishedName::new();
+            if !name.is_empty() {
+                params.distinguished_name.push(rcgen::DnType::CommonName, name);
+            }
+        });
+        subject_of(&made.der)
+    };
+    let long = "\u{e4}".repeat(limits::TLS_SUBJECT_MAX);
+    let cut = format!("CN={}...", "\u{e4}".repeat(limits::TLS_SUBJECT_MAX - 3));
+    for (name, subject) in [
+        ("alice", "CN=alice"),
+        ("", ""),
+        ("a\0\n\u{1b}\u{9b}b", "CN=a\\00\\0a\\1b?b"),
+        (&long, &cut),
+    ] {
+        assert_eq!(of(name), subject);
+    }
+    let whole = authority.leaf(&["client"]).der;
+    for end in 0..whole.len() {
+        let said = subject_of(&whole[..end]);
+        assert!(said.starts_with("(not to be read: "), "{end}: {said}");
+    }
+}
+
+#[test]
+fn every_suite_has_its_name_in_reports() {
+    for suite in rustls::crypto::aws_lc_rs::ALL_CIPHER_SUITES {
+        assert_ne!(name_of(suite.suite()), "unknown", "{suite:?}");
+    }
+}

@@ -109,6 +109,7 @@ impl Worker {
             server: ServerRef::number_or_none(flow.journey.server()),
             age_s: self.now.since_s(flow.opened),
             idle_s: self.now.since_s(flow.active),
+            tls: None,
         })
     }
 
