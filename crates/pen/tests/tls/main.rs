@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod choice;
+mod early;
 mod facts;
 mod hall;
 mod hello;
