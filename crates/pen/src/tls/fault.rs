@@ -1,5 +1,6 @@
 //! What went wrong in a session: a closed reason to count, and words for the operator.
 
+use pen_core::near::shown;
 use pen_core::reasons::TlsFault;
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible};
 
@@ -30,6 +31,18 @@ impl Trouble {
             (TlsFault::Malformed, Some(fault)) => Self { fault, ..self },
             _ => self,
         }
+    }
+
+    /// Where there is no certificate, the operator wants to know for whom.
+    pub(super) fn of_name(self, name: Option<&str>) -> Self {
+        let detail = match (self.fault, name) {
+            (TlsFault::NoCertificateForName, Some(name)) => {
+                format!("no certificate is for {}", shown(name))
+            }
+            (TlsFault::NoCertificateForName, None) => "it asks for no name".to_owned(),
+            _ => return self,
+        };
+        Self { detail, ..self }
     }
 }
 

@@ -176,7 +176,7 @@ impl Session {
             }
             Ok(())
         });
-        opened.map_err(|trouble| trouble.or_not_tls(alien))
+        opened.map_err(|trouble| trouble.or_not_tls(alien).of_name(self.name()))
     }
 
     /// Keeps what was decrypted before somebody can take it.

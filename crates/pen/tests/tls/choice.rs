@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use pen_test::{End, Farm, Identity, Pen, Wire};
+use pen_test::{End, Farm, Identity, Pen, Wire, until};
 
 use crate::hall::{Hall, NAME};
 use crate::hello::{client_hello, renamed};
@@ -71,6 +71,9 @@ fn names_find_their_certificate_and_others_the_default_or_nothing() {
             (other, _) => panic!("{name}: {other:?}"),
         }
     }
+    until("the name in the log", || {
+        strict.stderr().contains("no certificate is for 'z.y.w.example'").then_some(())
+    });
     let shown = Looker::nameless().look(&open, NAME).expect("it is let in");
     assert!(shown.certificate == hall.default_der());
     assert!(Looker::nameless().refusal(&strict).contains("UnrecognisedName"));
