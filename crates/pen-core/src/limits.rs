@@ -374,6 +374,8 @@ pub const FLUSH_LOOKS_PER_MS: u64 = 50;
 /// Seconds the last lines may take to reach log and terminal at the end of the start and of the
 /// process; then they are lost.
 pub const LAST_LINES_S: u64 = 2;
+/// Milliseconds that a lower `debug` waits for the lines that were said before.
+pub const SILENCE_MS: u64 = 250;
 /// Milliseconds that a process that ends because of a defect leaves to its last line, and then to
 /// the other workers for resetting their connections.
 pub const LAST_MOMENT_MS: u64 = 250;

@@ -101,9 +101,14 @@ impl Logs {
         Ok((Self { shared }, thread))
     }
 
-    /// Sets the debug level.
+    /// Sets the debug level. With a lower one, what was said before is written first, so that who asked
+    /// for silence has it from here on; but nobody waits longer than [`limits::SILENCE_MS`].
     pub fn set_debug(&self, level: u32) {
-        self.shared.debug.store(level, Ordering::Relaxed);
+        let before = self.shared.debug.swap(level, Ordering::Relaxed);
+        if level < before {
+            // A stuck log has other worries.
+            let _ = self.flush(Duration::from_millis(limits::SILENCE_MS));
+        }
     }
 
     /// Whether a message of this level would be written.

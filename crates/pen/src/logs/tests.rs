@@ -77,6 +77,17 @@ fn messages_are_stamped_escaped_and_chosen_by_level() {
 }
 
 #[test]
+fn silence_begins_when_the_level_is_set() {
+    let (logs, _thread, paper) = foreground();
+    logs.set_debug(1);
+    for n in 0..200 {
+        logs.say(Level::Debug(1), || format!("line {n}"));
+    }
+    logs.set_debug(0);
+    assert_eq!(paper.text().lines().count(), 200);
+}
+
+#[test]
 fn what_traffic_says_is_bounded_and_counted() {
     let (logs, thread, paper) = foreground();
     for n in 0..1_000 {
