@@ -43,8 +43,14 @@ pub struct FlowKey {
     pub server: Option<u32>,
 }
 
-/// A flow's place in its table. It means another flow, or none, when the flow has ended.
-pub type FlowId = u32;
+/// A flow in its table. It means no other when the flow has ended: then it means none, as the default
+/// does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct FlowId {
+    row: u32,
+    /// Which of the flows that had the row.
+    turn: u32,
+}
 
 /// One flow.
 #[derive(Debug)]
@@ -182,11 +188,17 @@ impl Flow {
 /// The flows.
 #[derive(Debug)]
 pub struct FlowTable {
-    rows: Vec<Option<Flow>>,
+    rows: Vec<Row>,
     free: Vec<u32>,
-    by_key: HashMap<FlowKey, u32, Secret>,
+    by_key: HashMap<FlowKey, FlowId, Secret>,
     quietest: u32,
     liveliest: u32,
+}
+
+#[derive(Debug, Default)]
+struct Row {
+    turn: u32,
+    flow: Option<Flow>,
 }
 
 impl FlowTable {
@@ -224,46 +236,52 @@ impl FlowTable {
     /// A flow.
     #[must_use]
     pub fn get(&self, id: FlowId) -> Option<&Flow> {
-        self.rows.get(id as usize)?.as_ref()
+        let row = self.rows.get(id.row as usize)?;
+        row.flow.as_ref().filter(|_| row.turn == id.turn)
     }
 
     /// A flow, to be changed.
     pub fn get_mut(&mut self, id: FlowId) -> Option<&mut Flow> {
-        self.rows.get_mut(id as usize)?.as_mut()
+        let row = self.rows.get_mut(id.row as usize)?;
+        row.flow.as_mut().filter(|_| row.turn == id.turn)
     }
 
     /// All of them, in any order.
     pub fn ids(&self) -> impl Iterator<Item = FlowId> + '_ {
-        (0_u32..).zip(&self.rows).filter(|(_, row)| row.is_some()).map(|(id, _)| id)
+        let there = (0_u32..).zip(&self.rows).filter(|(_, row)| row.flow.is_some());
+        there.map(|(n, row)| FlowId { row: n, turn: row.turn })
     }
 
     /// Takes in a flow whose key no other has.
     pub fn open(&mut self, beginning: Beginning, now: Moment) -> FlowId {
         debug_assert!(self.find(&beginning.key).is_none(), "two flows of one key");
         let key = beginning.key;
-        let flow = Some(Flow::new(beginning, now));
-        let id = match self.free.pop() {
-            Some(id) => id,
+        let number = match self.free.pop() {
+            Some(number) => number,
             None => {
-                self.rows.push(None);
+                self.rows.push(Row::default());
                 u32::try_from(self.rows.len() - 1).unwrap_or(NONE)
             }
         };
-        if let Some(row) = self.rows.get_mut(id as usize) {
-            *row = flow;
+        let mut id = FlowId { row: number, turn: 0 };
+        if let Some(row) = self.rows.get_mut(number as usize) {
+            // Whoever still has the id of an earlier flow of this row finds nothing with it.
+            row.turn = row.turn.wrapping_add(1);
+            id.turn = row.turn;
+            row.flow = Some(Flow::new(beginning, now));
         }
         self.by_key.insert(key, id);
-        self.append(id, now);
+        self.append(number, now);
         id
     }
 
     /// Takes a flow out.
     pub fn close(&mut self, id: FlowId) -> Option<Flow> {
         self.get(id)?;
-        self.unlink(id);
-        let flow = self.rows.get_mut(id as usize)?.take()?;
+        self.unlink(id.row);
+        let flow = self.rows.get_mut(id.row as usize)?.flow.take()?;
         self.by_key.remove(&flow.key);
-        self.free.push(id);
+        self.free.push(id.row);
         Some(flow)
     }
 
@@ -275,38 +293,44 @@ impl FlowTable {
         if flow.links.since.0 / 1000 >= now.0 / 1000 {
             return false;
         }
-        self.unlink(id);
-        self.append(id, now);
+        self.unlink(id.row);
+        self.append(id.row, now);
         true
     }
 
     /// The flow that was quiet longest, to the second, and since when.
     #[must_use]
     pub fn quietest(&self) -> Option<(FlowId, Moment)> {
-        self.get(self.quietest).map(|flow| (self.quietest, flow.active))
+        let row = self.rows.get(self.quietest as usize)?;
+        let id = FlowId { row: self.quietest, turn: row.turn };
+        row.flow.as_ref().map(|flow| (id, flow.active))
     }
 
-    fn append(&mut self, id: FlowId, now: Moment) {
-        let before = std::mem::replace(&mut self.liveliest, id);
-        if let Some(flow) = self.get_mut(id) {
-            flow.links = Links { quieter: before, livelier: NONE, since: now };
+    fn append(&mut self, row: u32, now: Moment) {
+        let before = std::mem::replace(&mut self.liveliest, row);
+        if let Some(links) = self.links(row) {
+            *links = Links { quieter: before, livelier: NONE, since: now };
         }
-        match self.get_mut(before) {
-            Some(before) => before.links.livelier = id,
-            None => self.quietest = id,
+        match self.links(before) {
+            Some(before) => before.livelier = row,
+            None => self.quietest = row,
         }
     }
 
-    fn unlink(&mut self, id: FlowId) {
-        let Some(Links { quieter, livelier, .. }) = self.get(id).map(|f| f.links) else { return };
-        match self.get_mut(quieter) {
-            Some(flow) => flow.links.livelier = livelier,
+    fn unlink(&mut self, row: u32) {
+        let Some(&mut Links { quieter, livelier, .. }) = self.links(row) else { return };
+        match self.links(quieter) {
+            Some(links) => links.livelier = livelier,
             None => self.quietest = livelier,
         }
-        match self.get_mut(livelier) {
-            Some(flow) => flow.links.quieter = quieter,
+        match self.links(livelier) {
+            Some(links) => links.quieter = quieter,
             None => self.liveliest = quieter,
         }
+    }
+
+    fn links(&mut self, row: u32) -> Option<&mut Links> {
+        self.rows.get_mut(row as usize)?.flow.as_mut().map(|flow| &mut flow.links)
     }
 }
 

@@ -317,3 +317,19 @@ fn counters_add_up() {
         assert_eq!(why as usize, n);
     }
 }
+
+#[test]
+fn the_id_of_a_flow_that_ended_means_no_other() {
+    let mut world = World::new(live(SERVERS, |_| ()));
+    world.datagram(1);
+    let old = world.flows.find(&key(1)).unwrap();
+    world.end(old, FlowEnd::Recycled);
+    world.datagram(2);
+    let new = world.flows.find(&key(2)).unwrap();
+    assert_eq!(old.row, new.row, "the row is used again");
+    assert!(world.flows.get(old).is_none() && world.flows.get_mut(old).is_none());
+    assert!(world.flows.close(old).is_none());
+    assert!(!world.flows.touch(old, Moment(5_000)));
+    assert_eq!(world.flows.get(new).unwrap().key, key(2));
+    world.check();
+}

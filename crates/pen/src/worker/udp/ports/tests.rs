@@ -21,7 +21,7 @@ fn take(ports: &mut Ports, pool: &Pool, epoll: &OwnedFd, server: SocketAddr) -> 
         Some(port) => port,
         None => ports.open(ANY, pool, epoll).unwrap(),
     };
-    ports.take(port, server, (0, 0));
+    ports.take(port, server, (0, FlowId::default()));
     port
 }
 
@@ -34,7 +34,7 @@ fn flows_at_different_servers_share_a_port_and_others_do_not() {
     assert_ne!(second, first);
     assert_eq!(take(&mut ports, &pool, &epoll, server(2)), second);
     assert_eq!(pool.ports.used(), 2);
-    assert_eq!(ports.owner(first, server(1)), Some((0, 0)));
+    assert_eq!(ports.owner(first, server(1)), Some((0, FlowId::default())));
     assert_eq!(ports.owner(first, server(3)), None);
 }
 
@@ -97,7 +97,7 @@ fn ports_are_bounded_and_wear_out() {
     assert!(ports.open(ANY, &pool, &epoll).is_err());
     assert_eq!(pool.room.used(), 2, "a failure took descriptors");
     for _ in 0..limits::UDP_PORT_USES {
-        ports.take(a, server(1), (0, 0));
+        ports.take(a, server(1), (0, FlowId::default()));
         ports.release(a, server(1), true, &pool);
     }
     assert!(ports.socket(a).is_none(), "whoever forges answers has learned it");
