@@ -175,7 +175,8 @@ impl Worker {
         }
     }
 
-    /// There is no way to a server: the datagram goes to the next one, as long as there are any.
+    /// There is no way to a server: the datagram goes to the next one, as long as there are any. Its
+    /// flow may have gone there already, with an earlier datagram, or be over.
     fn redirect(
         &mut self,
         scene: Scene<'_>,
@@ -185,20 +186,34 @@ impl Worker {
         outbox: &mut Outbox,
     ) {
         let Some(got) = inbox.get(parcel.place) else { return };
+        let mut failed = Some((parcel.to, failure));
+        let mut why = DropReason::ServerUnreachable;
         for _ in 0..limits::UDP_SENDS_MAX {
-            if !self.server_failed(scene, parcel.flow, failure) {
-                break;
-            }
-            let flow = self.udp.tables.get(&scene.station).and_then(|t| t.flows.get(parcel.flow));
-            let Some((port, to)) = flow.map(|f| (f.port, f.server)) else { break };
+            let stays = failed.is_some_and(|(at, failure)| {
+                let is_there = self.way_of(scene, parcel.flow).is_some_and(|(_, to)| to == at);
+                is_there && !self.server_failed(scene, parcel.flow, failure)
+            });
+            let way = self.way_of(scene, parcel.flow).filter(|_| !stays);
+            let Some((port, to)) = way else { break };
             let Some(socket) = self.udp.ports.socket(port) else { break };
             let letter = Letter { to, from: None, pieces: &[got.bytes], joined: got.joined };
-            if outbox.send(&*socket, &[letter]).is_ok() {
-                return;
+            let Err(error) = outbox.send(&*socket, &[letter]) else { return };
+            let error = Errno::from_io_error(&error).unwrap_or(Errno::IO);
+            // The error may be an earlier datagram's, and another server's.
+            let earlier = self.take_bounces(port) || error == Errno::CONNREFUSED;
+            failed = failure_of(error).filter(|_| !earlier).map(|failure| (to, failure));
+            if failed.is_none() && !earlier {
+                why = refusal(error, DropReason::ServerQueueFull);
+                break;
             }
         }
-        let counts = &mut self.udp.table(scene.station).counts;
-        counts.drop(DropReason::ServerUnreachable, got.count());
+        self.udp.table(scene.station).counts.drop(why, got.count());
+    }
+
+    /// The port of a flow, and its server.
+    fn way_of(&self, scene: Scene<'_>, id: FlowId) -> Option<(u64, SocketAddr)> {
+        let flow = self.udp.tables.get(&scene.station)?.flows.get(id)?;
+        Some((flow.port, flow.server))
     }
 }
 

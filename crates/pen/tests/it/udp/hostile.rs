@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use pen_test::{Place, UdpClient, UdpServer, until};
+use pen_test::{Pen, Place, Sig, UdpClient, UdpServer, in_own_network, until};
 
 use super::{SILENCE, count, udp};
 
@@ -97,4 +97,37 @@ fn nothing_is_answered_that_no_server_answered() {
     assert_eq!(client.receive_within(SILENCE), None);
     assert_eq!(count(&pen, &["to_clients", "datagrams"]), 0);
     assert_eq!(count(&pen, &["opened"]), 1);
+}
+
+#[test]
+fn servers_without_a_way_are_left_alone_once_per_flow() {
+    in_own_network(
+        "udp::hostile::servers_without_a_way_are_left_alone_once_per_flow",
+        "true",
+        || {
+            let servers = [UdpServer::echo("127.0.0.1"), UdpServer::echo("127.0.0.1")];
+            // Nothing but loopback is there: the kernel says at once that there is no way.
+            let away = "203.0.113.1:9".to_owned();
+            let words = [away.clone(), servers[0].word(), servers[1].word()];
+            let pen = Pen::bare().args(["-U", "-r", "-O", "workers 1"]).servers(words).start();
+            let clients: Vec<UdpClient> = (0..3).map(|_| UdpClient::of(pen.place())).collect();
+            // All of them wait when Pen reads.
+            pen.signal(Sig::Stop);
+            for n in 0..8 {
+                clients.iter().for_each(|c| c.send(&vec![n; 100 + usize::from(n)]));
+            }
+            pen.signal(Sig::Cont);
+            for client in &clients {
+                for n in 0..8 {
+                    let answer = client.receive_within(pen_test::deadline());
+                    assert_eq!(answer, Some(vec![n; 100 + usize::from(n)]));
+                }
+            }
+            let reply: serde_json::Value =
+                serde_json::from_str(&pen.ctl("servers json")).expect("a json reply");
+            let out = |n: usize| reply["servers"][n]["blacklisted"].as_bool();
+            assert_eq!([out(0), out(1), out(2)], [Some(true), Some(false), Some(false)], "{reply}");
+            assert_eq!(count(&pen, &["moved"]), 1);
+        },
+    );
 }
