@@ -9,6 +9,7 @@ pub mod acl;
 pub mod addr;
 pub mod apart;
 pub mod ciphers;
+pub mod circles;
 pub mod cli;
 pub mod clients;
 pub mod command;

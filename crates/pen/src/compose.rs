@@ -4,10 +4,12 @@
 //! host names are asked for and waited for, because nothing runs yet.
 
 use pen_core::addr::{Listen, Names};
+use pen_core::circles;
 use pen_core::cli::{self, Launch, Stop};
 use pen_core::command::{Context, Done, Door, Effect};
 use pen_core::config::{Config, DEFAULT_SERVICE};
 use pen_core::routes;
+use pen_sys::sockets;
 
 use crate::files::{self, FileFault, Outcome};
 use crate::listeners;
@@ -50,7 +52,8 @@ pub fn compose(launch: &Launch, names: &dyn Names) -> Result<Composed, Stop> {
     if config.services.iter().all(|s| s.listen.is_empty()) {
         return Err(nowhere(launch, missing.as_ref()));
     }
-    if let Some(why) = routes::fault(config).or_else(|| listeners::impossible(config)) {
+    let fault = routes::fault(config).or_else(|| circles::fault(config, sockets::is_ours));
+    if let Some(why) = fault.or_else(|| listeners::impossible(config)) {
         return Err(Stop::failure(&why));
     }
     Ok(composed)

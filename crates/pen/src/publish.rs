@@ -14,6 +14,7 @@ use std::sync::{Arc, Weak};
 
 use pen_core::acl::{AccessList, Countries};
 use pen_core::addr::Names;
+use pen_core::circles;
 use pen_core::clients::ClientTable;
 use pen_core::config::{Config, Protocol, ServiceConfig};
 use pen_core::handshakes::Handshakes;
@@ -23,6 +24,7 @@ use pen_core::routes;
 use pen_core::service::Live;
 use pen_core::slots::Slots;
 use pen_sys::services::{self, Services};
+use pen_sys::sockets;
 
 use crate::clock;
 use crate::countries::{self, Database};
@@ -194,7 +196,8 @@ impl Running {
         }
         let mut cautions = socket_options::check(&self.config, &new)?;
         cautions.extend(transparent::check(&self.config, &new, When::Later)?);
-        routes::fault(&new).map_or(Ok(()), Err)?;
+        let fault = routes::fault(&new).or_else(|| circles::fault(&new, sockets::is_ours));
+        fault.map_or(Ok(()), Err)?;
         let (vault, told) = self.vault.prepare(&new, clock::wall().0)?;
         let outward = self.outward.load(&new)?;
         let gates = self.keeper.plan(&self.gates, &new)?;

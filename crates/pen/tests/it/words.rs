@@ -76,11 +76,11 @@ fn bad_addresses_are_named() {
 
 #[test]
 fn check_reads_everything_and_opens_nothing() {
-    let farm = Farm::banners(1);
+    let farm = Farm::banners(2);
     let scratch = Scratch::new();
     let good = scratch.write("good.conf", "blacklist 3\nserver 0 max 5\n");
     let bad = scratch.write("bad.conf", "blacklist 3\n\nserver 0 maxx 5\n");
-    let word = farm[0].word();
+    let word = farm[1].word();
     // The port is taken: opening it would fail.
     let (listen, good, bad) =
         (farm[0].place().word(), good.display().to_string(), bad.display().to_string());

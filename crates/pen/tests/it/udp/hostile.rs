@@ -131,3 +131,36 @@ fn servers_without_a_way_are_left_alone_once_per_flow() {
         },
     );
 }
+
+#[test]
+fn services_that_would_send_to_themselves_are_refused() {
+    let at = |n: u16| format!("127.0.0.1:{n}");
+    let (port, other) = (pen_test::free_port(), pen_test::free_port());
+    let finished = Pen::bare()
+        .listen(&Place::Tcp(SocketAddr::from(([0, 0, 0, 0], port))))
+        .args(["-U"])
+        .servers([at(port)])
+        .fail();
+    assert_eq!(finished.code, Some(1));
+    let says = format!("server 127.0.0.1:{port} is its own listening address 0.0.0.0:{port}");
+    assert!(finished.stderr.contains(&says), "{}", finished.stderr);
+
+    let servers = [UdpServer::named("a")];
+    let circle = format!(
+        "service second\nprotocol udp\nlisten {}\nserver 0 address 127.0.0.1 port {port}\n",
+        at(other)
+    );
+    let place = Place::Tcp(SocketAddr::from(([127, 0, 0, 1], port)));
+    let pen = udp(&servers).listen(&place).file(&circle).start();
+    let client = UdpClient::of(&Place::Tcp(SocketAddr::from(([127, 0, 0, 1], other))));
+    assert_eq!(client.ask(b"1"), b"a", "one after the other is no circle");
+    let before = pen.ctl("service default servers");
+    let reply = pen.ctl(&format!("service default server 0 address 127.0.0.1 port {other}"));
+    assert!(reply.contains("this is a circle"), "{reply}");
+    assert_eq!(pen.ctl("service default servers"), before, "nothing is applied");
+    let file = format!("{circle}service default\nserver 0 address 127.0.0.1 port {other}\n");
+    std::fs::write(pen.file(), file).expect("the file is ours");
+    pen.signal(Sig::Hup);
+    until("the error", || pen.stderr().contains("this is a circle").then_some(()));
+    assert_eq!(client.ask(b"2"), b"a");
+}
