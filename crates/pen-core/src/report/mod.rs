@@ -76,6 +76,8 @@ pub struct ServerRow {
     pub host: Host,
     /// Port.
     pub port: u16,
+    /// Frames are passed on to it, for which it needs no port: 0 is every port.
+    pub by_frame: bool,
     /// Access list.
     pub acl: u8,
     /// Whether and how TLS is spoken to it.
@@ -124,6 +126,7 @@ impl ServerRow {
             name: config.name.clone(),
             host: config.host.clone(),
             port: config.port,
+            by_frame: false,
             acl: config.acl,
             tls: config.tls.clone(),
             conn,
@@ -146,7 +149,10 @@ impl ServerRow {
         match &self.host {
             Host::Unset => false,
             Host::Unix(_) => true,
-            host => self.port != 0 && host.ip().is_some_and(|ip| !ip.is_unspecified()),
+            host => {
+                (self.by_frame || self.port != 0)
+                    && host.ip().is_some_and(|ip| !ip.is_unspecified())
+            }
         }
     }
 

@@ -125,6 +125,9 @@ fn usable_is_set_and_not_blacklisted() {
     assert!(!row(0, Host::Ip(LOCAL), 0).usable());
     assert!(!row(0, Host::Ip(Ipv4Addr::UNSPECIFIED.into()), 1).usable());
     assert!(row(0, Host::Unix(PathBuf::from("/s")), 0).usable());
+    let by_frame = |host| ServerRow { by_frame: true, ..row(0, host, 0) };
+    assert!(by_frame(Host::Ip(LOCAL)).usable());
+    assert!(!by_frame(Host::Ip(Ipv4Addr::UNSPECIFIED.into())).usable());
 }
 
 #[test]

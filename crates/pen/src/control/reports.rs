@@ -125,7 +125,10 @@ fn with_servers(service: &Service) -> Snapshot {
     let mut shot = shallow(service);
     let live = service.live.load();
     let (now, wall) = (clock::now(), shot.wall);
-    let row = |which, server| ServerRow::of(which, server, now, wall, live.config.blacklist_s);
+    let row = |which, server| ServerRow {
+        by_frame: live.config.dsr.interface.is_some(),
+        ..ServerRow::of(which, server, now, wall, live.config.blacklist_s)
+    };
     let numbered = live.servers.iter().zip(0_u32..);
     shot.servers = numbered.map(|(s, n)| row(ServerRef::Regular(n), s)).collect();
     shot.emergency = live.emergency.as_ref().map(|s| row(ServerRef::Emergency, s));

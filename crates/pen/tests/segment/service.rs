@@ -51,6 +51,8 @@ fn an_upload_in_joined_segments() {
         assert!(said.ends_with(&format!(" {bytes}")), "{said}");
         let counts = pen.ctl("dsr");
         assert!(!counts.contains("dropped too_big"), "{counts}");
+        let services = pen.ctl("services");
+        assert!(services.contains("servers 2 usable 2 "), "every port is usable: {services}");
     });
 }
 
