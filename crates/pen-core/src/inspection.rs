@@ -10,6 +10,10 @@ use std::net::IpAddr;
 use crate::config::{Config, ServiceConfig};
 use crate::limits;
 
+mod segment;
+
+pub use segment::{Segment, Tarpit};
+
 /// What was found on the host.
 #[derive(Debug)]
 pub struct Facts {
@@ -23,6 +27,8 @@ pub struct Facts {
     pub ways: Vec<Way>,
     /// Whether a rule of the packet filter looks at sockets; `None` if nobody may know.
     pub filter_sees_sockets: Option<bool>,
+    /// The services with direct server return.
+    pub segments: Vec<Segment>,
 }
 
 /// A listening address.
@@ -118,7 +124,7 @@ fn wrong(text: String, mend: impl Into<String>) -> Finding {
 }
 
 /// All findings, in a fixed order: descriptors, listening addresses, ways to servers, transparent
-/// services.
+/// services, direct server return.
 #[must_use]
 pub fn findings(config: &Config, facts: &Facts) -> Vec<Finding> {
     let mut all = vec![descriptors(config, facts.descriptors)];
@@ -127,6 +133,7 @@ pub fn findings(config: &Config, facts: &Facts) -> Vec<Finding> {
     for service in config.services.iter().filter(|s| s.transparent) {
         transparent(service, facts, &mut all);
     }
+    all.extend(facts.segments.iter().flat_map(segment::findings));
     all
 }
 

@@ -1,5 +1,5 @@
-//! Gathers what `pen --check --live` judges: descriptors, ports, routes, rights. Changes nothing; ports are
-//! bound for a moment.
+//! Gathers what `pen --check --live` judges: descriptors, ports, routes, rights, segments. Changes
+//! nothing; ports are bound for a moment.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,6 +9,8 @@ use pen_core::inspection::{self, Back, Door, Facts, Finding, Way};
 use pen_sys::routes::{self, Packet, Route};
 use pen_sys::{datagrams, rlimit, sockets};
 
+use crate::dsr;
+
 /// Clients that belong to no machine at hand: addresses for documentation.
 const CLIENTS: [&str; 2] = ["203.0.113.77", "2001:db8:ffff::77"];
 
@@ -16,12 +18,15 @@ const CLIENTS: [&str; 2] = ["203.0.113.77", "2001:db8:ffff::77"];
 #[must_use]
 pub fn inspect(config: &Config) -> Vec<Finding> {
     let services = &config.services;
+    // One with direct server return listens at no address and connects to nobody.
+    let by_socket = || services.iter().filter(|s| s.dsr.interface.is_none());
     let facts = Facts {
         descriptors: rlimit::raise_descriptors(),
         opaque: sockets::foreign_permitted(true).err().map(|why| why.to_string()),
-        doors: services.iter().flat_map(doors).collect(),
-        ways: services.iter().flat_map(ways).collect(),
+        doors: by_socket().flat_map(doors).collect(),
+        ways: by_socket().flat_map(ways).collect(),
         filter_sees_sockets: routes::filter_sees_sockets().ok(),
+        segments: services.iter().filter_map(dsr::inspect).collect(),
     };
     inspection::findings(config, &facts)
 }

@@ -9,6 +9,7 @@ fn facts() -> Facts {
         doors: Vec::new(),
         ways: Vec::new(),
         filter_sees_sockets: Some(false),
+        segments: Vec::new(),
     }
 }
 

@@ -78,13 +78,23 @@ pub(super) fn open(link: &Link) -> Result<(PacketSocket, Ring), String> {
         ring: limits::DSR_RING,
         queue: limits::DSR_QUEUE,
     };
-    let (socket, ring) = PacketSocket::open(size).map_err(|e| match e.kind() {
+    let (socket, ring) = PacketSocket::open(size).map_err(|e| refused(&e))?;
+    socket.bind(link.index).map_err(|e| format!("cannot hear the interface: {e}"))?;
+    Ok((socket, ring))
+}
+
+/// Whether this process may hear interfaces: opens a small socket for a moment, at none of them.
+pub(super) fn permitted() -> Result<(), String> {
+    let size = Size { mtu: 1_500, ring: 0, queue: 0 };
+    PacketSocket::open(size).map(drop).map_err(|e| refused(&e))
+}
+
+fn refused(why: &io::Error) -> String {
+    match why.kind() {
         io::ErrorKind::PermissionDenied => {
             "a packet socket needs the capability CAP_NET_RAW, which this process does not have"
                 .to_owned()
         }
-        _ => format!("cannot open a packet socket: {e}"),
-    })?;
-    socket.bind(link.index).map_err(|e| format!("cannot hear the interface: {e}"))?;
-    Ok((socket, ring))
+        _ => format!("cannot open a packet socket: {why}"),
+    }
 }

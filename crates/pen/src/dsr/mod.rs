@@ -7,6 +7,7 @@
 //! are opened while Pen has the rights; later only with the capability CAP_NET_RAW. Deliberately
 //! not here: settings, and reports beyond their numbers.
 
+mod inspect;
 mod link;
 mod lookout;
 mod post;
@@ -36,6 +37,8 @@ use link::{Link, Opened};
 use post::Post;
 use tally::Tally;
 use view::View;
+
+pub use inspect::inspect;
 
 /// The services with direct server return that run, by name.
 #[derive(Debug, Default)]

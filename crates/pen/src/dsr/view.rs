@@ -169,31 +169,33 @@ pub(super) fn doors(config: &ServiceConfig) -> Vec<(IpAddr, u16)> {
     config.listen.iter().filter_map(|l| door(&l.place)).collect()
 }
 
-fn scene(config: &ServiceConfig, link: &Link) -> Scene {
-    let doors = doors(config);
-    let tarpit = config.dsr.tarpit_acl.and_then(|list| {
-        let list = config.acls.get(usize::from(list))?.clone();
-        let mut taken: BTreeSet<Ipv4Addr> = BTreeSet::new();
-        let servers = config.servers.iter().filter_map(|s| s.host.ip());
-        let own = link.addresses.iter().map(|a| a.ip);
-        taken.extend(servers.chain(own).chain(doors.iter().map(|d| d.0)).filter_map(v4));
-        for address in &link.addresses {
-            if let (Some(ip), Some(mask)) = (v4(address.ip), address.mask) {
-                taken.extend([ip & mask, ip | !mask]);
-            }
+/// Where the service's tarpit is, if it has one.
+pub(super) fn ground(config: &ServiceConfig, link: &Link) -> Option<Ground> {
+    let list = config.acls.get(usize::from(config.dsr.tarpit_acl?))?.clone();
+    let mut taken: BTreeSet<Ipv4Addr> = BTreeSet::new();
+    let servers = config.servers.iter().filter_map(|s| s.host.ip());
+    let own = link.addresses.iter().map(|a| a.ip);
+    let service = doors(config).into_iter().map(|d| d.0);
+    taken.extend(servers.chain(own).chain(service).filter_map(v4));
+    for address in &link.addresses {
+        if let (Some(ip), Some(mask)) = (v4(address.ip), address.mask) {
+            taken.extend([ip & mask, ip | !mask]);
         }
-        Some(Ground { list, taken })
-    });
+    }
+    Some(Ground { list, taken })
+}
+
+fn scene(config: &ServiceConfig, link: &Link) -> Scene {
     Scene {
         own: link.mac,
-        doors,
+        doors: doors(config),
         transport: match config.protocol {
             Protocol::Tcp => Transport::Tcp,
             Protocol::Udp => Transport::Udp,
         },
         with_port: config.mode.roundrobin,
         table: maglev::Table::build(&config.servers),
-        tarpit,
+        tarpit: ground(config, link),
     }
 }
 

@@ -6,5 +6,6 @@
 
 mod faults;
 mod hall;
+mod live;
 mod service;
 mod tarpit;
