@@ -165,7 +165,7 @@ impl Worker {
         self.no_longer_pending(key, &service);
         self.say_connected(&service, key);
         if idler {
-            return;
+            return self.keep_idler(key, flags);
         }
         if let Some(station) = self.stations.get_mut(station as usize) {
             station.open.append(&mut self.conns, key, self.now);

@@ -16,6 +16,9 @@ use super::Worker;
 use super::conn::{Conn, Phase};
 use super::ending::Manner;
 
+/// What a socket reports whose other side has left.
+const LEFT: EventFlags = EventFlags::RDHUP.union(EventFlags::HUP).union(EventFlags::ERR);
+
 impl Worker {
     /// Brings the number of idlers of a service to what is wanted.
     pub(super) fn look_at_idlers(&mut self, station: u32) {
@@ -82,6 +85,14 @@ impl Worker {
         }
     }
 
+    /// An idler is connected. Its server may have left in the same moment: no other event will say so.
+    pub(super) fn keep_idler(&mut self, key: u32, flags: EventFlags) {
+        let Some(conn) = self.conns.get(key as usize) else { return };
+        if flags.intersects(LEFT) || conn.from_server.source_end().is_some() {
+            self.finish(key, Manner::Reset, CloseReason::IdlerEnded);
+        }
+    }
+
     /// The server's socket of an idler reported something.
     pub(super) fn on_idler_event(&mut self, key: u32, flags: EventFlags) {
         let Some(conn) = self.conns.get(key as usize) else { return };
@@ -92,7 +103,7 @@ impl Worker {
             return self.shake_server(key, flags);
         }
         // What a server says to an idler nobody hears; that it leaves is what counts.
-        if flags.intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR) {
+        if flags.intersects(LEFT) {
             self.finish(key, Manner::Reset, CloseReason::IdlerEnded);
         }
     }

@@ -1,5 +1,6 @@
 //! Faults of the original that must never come back; each test bears the name of its trap.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -91,6 +92,16 @@ fn idlers_of_a_dead_server_neither_spin_nor_crash() {
     assert!(pen_test::holds(Duration::from_millis(500), || true));
     assert!(pen.vitals().ticks - before <= 10);
     assert!(pen.runs());
+}
+
+#[test]
+fn idlers_of_a_server_that_leaves_at_once_are_not_kept() {
+    const IDLERS: usize = 32;
+    let mut farm = Farm::from([TestServer::start("leaves", Arc::new(|s| s.note("left")))]);
+    let pen = Pen::over(&farm).command(&format!("idlers {IDLERS}")).start();
+    until("new ones", || (farm[0].accepted() >= 3 * IDLERS).then_some(()));
+    farm[0].die();
+    until("none of a dead server", || (pen.ctl("idlers") == "Idlers: 0/32\n").then_some(()));
 }
 
 #[test]
