@@ -1,5 +1,7 @@
 //! A [`Launch`] made true in a [`Config`]: options in their order, then the operands.
 
+use std::mem;
+
 use super::{Launch, Step, Stop};
 use crate::addr::{Listen, Names, Place};
 use crate::command::write::Facts;
@@ -115,8 +117,11 @@ impl Launch {
         let abuse = self.abuse.as_ref().map(|text| option("-B", text));
         let abuse = abuse.transpose().map_err(|m| Stop::failure(&m))?;
         fill(service, servers)?;
-        service.emergency = emergency.or(service.emergency.take());
-        service.abuse = abuse.or(service.abuse.take());
+        for (slot, said) in [(&mut service.emergency, emergency), (&mut service.abuse, abuse)] {
+            if let Some(said) = said {
+                place(slot.get_or_insert_default(), said);
+            }
+        }
         Ok(used)
     }
 
@@ -138,8 +143,7 @@ impl Launch {
     }
 }
 
-/// The servers of the command line take slots 0, 1, ... What a server word cannot say (its list
-/// and name) stays as `-O` commands have set it.
+/// The servers of the command line take slots 0, 1, ...
 fn fill(service: &mut ServiceConfig, servers: Vec<ServerConfig>) -> Result<(), Stop> {
     if servers.len() > SERVERS_MAX as usize {
         return Err(Stop::failure(&format!("more than {SERVERS_MAX} servers")));
@@ -148,9 +152,16 @@ fn fill(service: &mut ServiceConfig, servers: Vec<ServerConfig>) -> Result<(), S
         service.servers.resize(servers.len(), ServerConfig::default());
     }
     for (slot, server) in service.servers.iter_mut().zip(servers) {
-        *slot = ServerConfig { acl: slot.acl, name: slot.name.take(), ..server };
+        place(slot, server);
     }
     Ok(())
+}
+
+/// Puts a server into its slot. What a server word cannot say (its list, its name, and that TLS is
+/// spoken to it) stays as `-O` commands have set it.
+fn place(slot: &mut ServerConfig, said: ServerConfig) {
+    let kept = mem::take(slot);
+    *slot = ServerConfig { acl: kept.acl, name: kept.name, tls: kept.tls, ..said };
 }
 
 fn run(

@@ -3,7 +3,7 @@
 use super::*;
 use crate::command::test_names::Table;
 use crate::command::{Done, Number};
-use crate::config::Config;
+use crate::config::{Config, Trust};
 
 fn read(line: &[&str]) -> Result<Launch, Stop> {
     parse(line.iter().map(OsString::from))
@@ -191,6 +191,17 @@ fn server_words_keep_what_they_cannot_say() {
         configure(&["-O", "server 0 acl 3 name web max 9", "80", "127.0.0.1"]).unwrap();
     let server = &config.services[0].servers[0];
     assert_eq!((server.acl, server.name.as_deref(), server.max), (3, Some("web"), 0));
+    // Or clients' bytes would go to a server in plain text, against what is written.
+    let tls = |which: &str| format!("server {which} tls verify sni inside ca our.pem");
+    let (table, outside) = (tls("0"), tls("emergency"));
+    let words = ["-O", &table, "-O", &outside, "-e", "127.0.0.2:81", "80", "127.0.0.1"];
+    let (config, ..) = configure(&words).unwrap();
+    let service = &config.services[0];
+    for server in [&service.servers[0], service.emergency.as_ref().unwrap()] {
+        let tls = (server.tls.trust, server.tls.sni.as_deref(), server.tls.ca.as_deref());
+        assert_eq!(tls, (Trust::Verify, Some("inside"), Some("our.pem")));
+    }
+    assert_eq!(service.emergency.as_ref().unwrap().port, 81);
 }
 
 #[test]
