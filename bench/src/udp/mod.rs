@@ -109,16 +109,13 @@ fn measure(
 
 /// Appends the rows of one kind of traffic; answers whether Pen lost no more than the direct way.
 fn rows(kind: Kind, subjects: &[Subject], figures: &[Figures], text: &mut String) -> bool {
-    let medians: Vec<Option<f64>> = figures
-        .iter()
-        .map(|f| Spread::of(f.cpu_per_datagram_ns.iter().copied()).map(|s| s.median))
-        .collect();
     let of = |wanted: Subject| subjects.iter().position(|s| s.same(&wanted));
-    let nginx = of(Subject::Nginx).and_then(|n| *medians.get(n)?);
-    for ((subject, figures), median) in subjects.iter().zip(figures.iter()).zip(&medians) {
-        let cpu = median.map_or("-".into(), |m| format!("{:.2}", m / 1_000.0));
-        let ratio = median.zip(nginx).map_or("-".into(), |(m, n)| format!("{:.2}", m / n));
+    let nginx = of(Subject::Nginx).and_then(|n| figures.get(n));
+    for (subject, figures) in subjects.iter().zip(figures) {
+        let cpu = Spread::of(figures.cpu_per_datagram_ns.iter().map(|ns| ns / 1_000.0));
+        let ratio = nginx.and_then(|nginx| ratio(figures, nginx));
         let (kind, name) = (kind.says(), subject.name());
+        let (cpu, ratio) = (shown(cpu), shown(ratio));
         let why = figures.failures.first().map_or(String::new(), |why| format!(" ({why})"));
         let _ = writeln!(
             text,
@@ -138,6 +135,17 @@ fn rows(kind: Kind, subjects: &[Subject], figures: &[Figures], text: &mut String
         eprintln!("wrong: {}: Pen lost {pen} datagrams, the direct way {direct}", kind.says());
     }
     pen.lost <= direct.lost && pen.failures.is_empty() && direct.failures.is_empty()
+}
+
+/// Round by round, unless one of them has none of some round.
+fn ratio(mine: &Figures, other: &Figures) -> Option<Spread> {
+    let (mine, other) = (&mine.cpu_per_datagram_ns, &other.cpu_per_datagram_ns);
+    let paired = mine.len() == other.len();
+    Spread::of(mine.iter().zip(other).map(|(m, o)| m / o)).filter(|_| paired)
+}
+
+fn shown(spread: Option<Spread>) -> String {
+    spread.map_or("-".into(), |s| format!("{:.2} ({:.2} to {:.2})", s.median, s.min, s.max))
 }
 
 /// A balancer that runs; it is stopped when this goes.
