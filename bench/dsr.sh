@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Direct server return beside the kernel's own forwarding and the classic pen, between network
 # namespaces: a client floods the service with small datagrams from core 1, the balancer has core 0.
-# As root, with ip, nft and taskset:
+# Rounds in turn; at the end the median of each, least to most. BEFORE=PROGRAM measures another build
+# of Pen beside. As root, with ip, nft and taskset:
 #
 #   cargo build --release -p pen -p pen-tools && cargo build --release -p pen-test --example flood
-#   bench/dsr.sh [SECONDS]
+#   bench/dsr.sh [SECONDS [ROUNDS]]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 built=$PWD/${CARGO_TARGET_DIR:-target}/release
 seconds=${1:-4}
+rounds=${2:-3}
 port=5353
 name=dsr$$
 tmp=$(mktemp -d)
@@ -23,6 +25,8 @@ trap finish EXIT
 for n in "${spaces[@]}"; do ip netns add "$name$n" && ip -n "$name$n" link set lo up; done
 ip -n "${name}switch" link add br0 type bridge
 ip -n "${name}switch" link set br0 up
+# A switch looks at hardware addresses only.
+inside switch sysctl -q -w net.bridge.bridge-nf-call-iptables=0 2>/dev/null || true
 for n in client pen s0 s1; do
     ip -n "$name$n" link add eth0 type veth peer name "p$n" netns "${name}switch"
     ip -n "$name$n" link set eth0 up
@@ -35,14 +39,14 @@ for i in 0 1; do
     ip -n "${name}s$i" address add 10.0.0.1$((i + 1))/24 dev eth0
     ip -n "${name}s$i" address add 10.0.0.100/32 dev lo
     # What has arrived is counted and dropped.
-    inside s$i nft 'add table ip t; add chain ip t c { type filter hook prerouting priority -300; }'
-    inside s$i nft "add rule ip t c udp dport $port counter drop"
+    inside s$i nft 'add table netdev t; add chain netdev t c { type filter hook ingress device eth0 priority -300; }'
+    inside s$i nft "add rule netdev t c udp dport $port counter drop"
 done
 
 arrived() {
     local sum=0 i
     for i in 0 1; do
-        sum=$((sum + $(inside s$i nft list table ip t | sed -n 's/.*counter packets \([0-9]*\).*/\1/p')))
+        sum=$((sum + $(inside s$i nft list table netdev t | sed -n 's/.*counter packets \([0-9]*\).*/\1/p')))
     done
     echo $sum
 }
@@ -57,27 +61,15 @@ measure() {
     sleep 0.2
     awk -v name="$1" -v sent="$sent" -v got="$(($(arrived) - before))" \
         -v used="$(($(ticks "$pid") - used))" -v s="$seconds" 'BEGIN {
-        printf "%-22s offered %7d/s  delivered %7d/s", name, sent / s, got / s
-        if (used) printf "  %.2f us of CPU per packet", used * 10000 / got
-        print "" }'
+        printf "%s;%d;%d;%.2f\n", name, sent / s, got / s, used * 10000 / (got + !got) }' | tee -a "$tmp/rows"
 }
-
-inside pen sysctl -q -w net.ipv4.ip_forward=1 net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.eth0.send_redirects=0
-ip -n "${name}client" route add 10.9.9.9/32 via 10.0.0.50
-ip -n "${name}pen" route add 10.9.9.9/32 via 10.0.0.11
-measure "kernel, forwarding" 10.9.9.9
-inside pen nft 'add table ip n; add chain ip n c { type nat hook prerouting priority -100; }'
-inside pen nft "add rule ip n c udp dport $port dnat to 10.0.0.11"
-ip -n "${name}client" route add 10.9.9.8/32 via 10.0.0.50
-measure "kernel, nftables DNAT" 10.9.9.8
-inside pen nft flush ruleset
-inside pen sysctl -q -w net.ipv4.ip_forward=0
 
 balancer() {
     local name_of=$1 pid
     shift
     # Not by `inside`: the number must be the balancer's own.
-    ip netns exec "${name}pen" taskset -c 0 "$@" -r -U -O 'dsr_if eth0' 10.0.0.100:$port 10.0.0.11 10.0.0.12 >"$tmp/log" 2>&1 &
+    ip netns exec "${name}pen" taskset -c 0 nice -n -20 "$@" -r -U -O 'dsr_if eth0' \
+        10.0.0.100:$port 10.0.0.11 10.0.0.12 >"$tmp/log" 2>&1 &
     pid=$!
     sleep 1.5
     ip -n "${name}client" neigh flush all
@@ -85,5 +77,34 @@ balancer() {
     kill $pid
     wait $pid 2>/dev/null || true
 }
-balancer Pen "$built/pen" -f -O 'workers 1'
-if [ -x /usr/bin/pen ]; then balancer "classic pen" /usr/bin/pen -f; fi
+
+kernel() {
+    inside pen sysctl -q -w net.ipv4.ip_forward=1
+    measure "kernel, forwarding" 10.9.9.9
+    inside pen nft 'add table ip n; add chain ip n c { type nat hook prerouting priority -100; }'
+    inside pen nft "add rule ip n c udp dport $port dnat to 10.0.0.11"
+    measure "kernel, nftables DNAT" 10.9.9.8
+    inside pen nft flush ruleset
+    inside pen sysctl -q -w net.ipv4.ip_forward=0
+}
+
+inside pen sysctl -q -w net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.eth0.send_redirects=0
+ip -n "${name}client" route add 10.9.9.9/32 via 10.0.0.50
+ip -n "${name}client" route add 10.9.9.8/32 via 10.0.0.50
+ip -n "${name}pen" route add 10.9.9.9/32 via 10.0.0.11
+for _ in $(seq "$rounds"); do
+    kernel
+    balancer Pen "$built/pen" -f -O 'workers 1'
+    if [ -n "${BEFORE:-}" ]; then balancer "Pen, before" "$BEFORE" -f -O 'workers 1'; fi
+    if [ -x /usr/bin/pen ]; then balancer "classic pen" /usr/bin/pen -f; fi
+done
+
+# median COLUMN NAME
+median() {
+    awk -F';' -v name="$2" -v c="$1" '$1 == name { print $c }' "$tmp/rows" | sort -n |
+        awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] " (" v[1] " to " v[NR] ")" }'
+}
+cut -d';' -f1 "$tmp/rows" | sort -u | while read -r row; do
+    echo "$row: offered $(median 2 "$row")/s, delivered $(median 3 "$row")/s," \
+        "CPU per packet $(median 4 "$row") us"
+done
