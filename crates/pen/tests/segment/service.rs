@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
-use std::net::{IpAddr, UdpSocket};
+use std::net::{IpAddr, TcpListener, UdpSocket};
+use std::process::Command;
 use std::time::Duration;
 
-use pen_test::{Host, deadline, in_own_network, until};
+use pen_test::{Host, deadline, in_own_network, run_here, until};
 
 use crate::hall::{Balancer, SERVERS, SWITCH, Segment, VIP, VIP6, connect, plug};
 
@@ -89,6 +90,63 @@ fn datagrams_whole_and_in_fragments() {
         let counts = pen.ctl("dsr");
         assert!(!counts.contains("lone_fragment"), "{counts}");
     });
+}
+
+/// A narrow link behind a router: what servers send does not fit, and they must be told.
+#[test]
+fn too_big_reaches_the_server_of_the_flow() {
+    in_own_network("service::too_big_reaches_the_server_of_the_flow", SWITCH, || {
+        const BYTES: usize = 300_000;
+        let segment = Segment::new();
+        run_here("ip link add br1 type bridge && ip link set br1 up");
+        let (router, far) = (Host::new("the router"), Host::new("a far client"));
+        plug(&router, "port4");
+        for (host, port) in [(&router, "port5"), (&far, "port6")] {
+            host.cable("eth1", port);
+            run_here(&format!("ip link set {port} master br1"));
+        }
+        router.run(
+            "sysctl -q -w net.ipv4.ip_forward=1; ip address add 10.0.0.60/24 dev eth0; \
+             ip address add 10.7.0.1/24 dev eth1; ip link set eth1 mtu 1300",
+        );
+        far.run("ip address add 10.7.0.2/24 dev eth1; ip route add default via 10.7.0.1");
+        for (n, server) in (0_u8..).zip(&segment.servers) {
+            server.run("ip route add 10.7.0.0/24 via 10.0.0.60");
+            server.inside(|| {
+                let listener = TcpListener::bind((VIP, 81)).unwrap();
+                std::thread::spawn(move || {
+                    while let Ok((mut wire, _)) = listener.accept() {
+                        drop(wire.write_all(&[n; BYTES]));
+                    }
+                });
+            });
+        }
+        let pen = segment.pen(&[&["-r", VIP][..], &SERVERS[..]].concat());
+        pen.finds(2);
+        let mut seen = BTreeSet::new();
+        for _ in 0..12 {
+            let mut wire = until("a connection", || far.inside(|| connect("10.7.0.2", 0, VIP, 81)));
+            let mut got = Vec::new();
+            wire.read_to_end(&mut got).unwrap();
+            assert_eq!(got.len(), BYTES);
+            seen.insert(got[0]);
+        }
+        assert_eq!(seen.len(), 2, "each server was told");
+        let told = servers_told(&segment);
+        assert_eq!(told, [true, true], "the packets did fit: the test proves nothing");
+    });
+}
+
+/// Whether each server has learnt that the way to the far client is narrow.
+fn servers_told(segment: &Segment) -> Vec<bool> {
+    let told = |server: &Host| {
+        server.inside(|| {
+            let output =
+                Command::new("ip").args(["route", "get", "10.7.0.2", "from", VIP]).output();
+            String::from_utf8_lossy(&output.expect("ip is there").stdout).contains("mtu 1300")
+        })
+    };
+    segment.servers.iter().map(told).collect()
 }
 
 #[test]
@@ -183,5 +241,5 @@ fn a_transfer_survives_the_machine_that_forwarded_it() {
 
 fn vlans() -> bool {
     let command = "ip link add link eth0 name probe type vlan id 9 && ip link del probe";
-    std::process::Command::new("sh").args(["-c", command]).status().is_ok_and(|s| s.success())
+    Command::new("sh").args(["-c", command]).status().is_ok_and(|s| s.success())
 }
