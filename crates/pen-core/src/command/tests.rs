@@ -516,6 +516,21 @@ fn every_row_is_complete_and_every_form_begins_with_its_word() {
 }
 
 #[test]
+fn another_emergency_server_is_spoken_to_in_the_same_way() {
+    let tls = "server emergency tls insecure";
+    let (config, _) =
+        after(Door::Option, &[tls, "emergency 127.0.0.1:80", "emergency 127.0.0.2:80"]);
+    let text = write::settings(&config, false);
+    assert!(
+        text.contains("server emergency acl 0 address 127.0.0.2 port 80 max 0 hard 0"),
+        "{text}"
+    );
+    assert!(text.contains("tls insecure"), "{text}");
+    let (config, _) = after(Door::Option, &[tls, "no emergency", "emergency 127.0.0.1:80"]);
+    assert!(!write::settings(&config, false).contains("tls insecure"));
+}
+
+#[test]
 fn written_routes_and_tls_of_servers() {
     let (config, last) = after(
         Door::Option,

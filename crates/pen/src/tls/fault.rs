@@ -118,6 +118,10 @@ fn reason(why: &CertificateError) -> Option<&'static str> {
         CertificateError::UnhandledCriticalExtension => {
             "the certificate has a critical extension that is not understood"
         }
+        CertificateError::Other(why) if why.to_string().contains("CaUsedAsEndEntity") => {
+            "the certificate is an authority's own (CA:TRUE); a server or client shows one of its own, \
+             made with basicConstraints=CA:FALSE"
+        }
         _ => return None,
     })
 }

@@ -67,10 +67,13 @@ pub(super) fn outside(
         ),
         None => None,
     };
-    match which {
-        Outside::Emergency => service.emergency = new,
-        Outside::Abuse => service.abuse = new,
-    }
+    let slot = match which {
+        Outside::Emergency => &mut service.emergency,
+        Outside::Abuse => &mut service.abuse,
+    };
+    // What a server word cannot say stays, TLS before all: nobody expects plain text from here on.
+    let kept = slot.take().unwrap_or_default();
+    *slot = new.map(|said| ServerConfig { acl: kept.acl, name: kept.name, tls: kept.tls, ..said });
     Ok(())
 }
 
