@@ -5,14 +5,11 @@
 //! Every operation is O(1) amortized; the caller holds one short lock around it.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::hash::BuildHasher;
 use std::ops::Range;
-
-use siphasher::sip::SipHasher13;
 
 use crate::addr::ClientAddr;
 use crate::moment::Moment;
+use crate::secret::Secret;
 
 #[cfg(test)]
 mod tests;
@@ -261,23 +258,5 @@ impl ClientTable {
 
     fn row_mut(&mut self, slot: u32) -> &mut Row {
         &mut self.rows[slot as usize]
-    }
-}
-
-/// The key of the table's hash function.
-#[derive(Clone)]
-struct Secret([u64; 2]);
-
-impl BuildHasher for Secret {
-    type Hasher = SipHasher13;
-
-    fn build_hasher(&self) -> SipHasher13 {
-        SipHasher13::new_with_keys(self.0[0], self.0[1])
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret")
     }
 }

@@ -13,15 +13,12 @@ mod reasons;
 mod tests;
 
 use std::collections::HashMap;
-use std::fmt;
-use std::hash::BuildHasher;
 use std::net::{IpAddr, SocketAddr};
-
-use siphasher::sip::SipHasher13;
 
 use crate::clients::ClientId;
 use crate::journey::Journey;
 use crate::moment::Moment;
+use crate::secret::Secret;
 use crate::select::Visitor;
 
 pub use counters::{Counters, Counts};
@@ -331,23 +328,5 @@ impl FlowTable {
 
     fn links(&mut self, row: u32) -> Option<&mut Links> {
         self.rows.get_mut(row as usize)?.flow.as_mut().map(|flow| &mut flow.links)
-    }
-}
-
-/// The key of the table's hash function.
-#[derive(Clone)]
-struct Secret([u64; 2]);
-
-impl BuildHasher for Secret {
-    type Hasher = SipHasher13;
-
-    fn build_hasher(&self) -> SipHasher13 {
-        SipHasher13::new_with_keys(self.0[0], self.0[1])
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret")
     }
 }

@@ -35,6 +35,7 @@ pub mod relay;
 pub mod report;
 pub mod requests;
 pub mod routes;
+mod secret;
 pub mod select;
 pub mod server_word;
 pub mod servers;
