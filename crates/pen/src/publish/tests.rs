@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use pen_core::addr::{Host, Listen, Place};
 use pen_core::config::ServerConfig;
+use pen_core::limits;
 
+use super::swap::places;
 use super::*;
 use crate::names::KnownNames;
 use pen_test::free_port;
