@@ -35,7 +35,7 @@ fn place(what: &str) -> PathBuf {
 }
 
 fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    ([127, 0, 0, 1], pen_test::free_port()).into()
 }
 
 impl Pen {
