@@ -10,6 +10,7 @@ use std::net::IpAddr;
 
 use crate::acl::AccessList;
 use crate::addr::{Host, Listen};
+use crate::arrivals::SourceLimit;
 use crate::limits;
 use crate::routes::Route;
 use crate::socket_options::SocketOptions;
@@ -119,6 +120,8 @@ pub struct ServiceConfig {
     pub conn_max: Option<u32>,
     /// Pending connects at once, at least 1.
     pub pending_max: u32,
+    /// What one source may take.
+    pub limit: SourceLimit,
     /// Clients accepted per wake-up, at least 1.
     pub accepts: u32,
     /// Listen queue.
@@ -187,6 +190,7 @@ impl ServiceConfig {
             clients_max: limits::CLIENTS_DEFAULT,
             conn_max: None,
             pending_max: limits::PENDING_DEFAULT,
+            limit: SourceLimit::default(),
             accepts: limits::ACCEPTS_DEFAULT,
             backlog: limits::BACKLOG_DEFAULT,
             idle_timeout_s: 0,

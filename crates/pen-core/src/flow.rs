@@ -15,6 +15,7 @@ mod tests;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
+use crate::arrivals::Admission;
 use crate::clients::ClientId;
 use crate::journey::Journey;
 use crate::moment::Moment;
@@ -58,6 +59,8 @@ pub struct Flow {
     pub number: u32,
     /// It took a place in the room of the service (the first flow of a worker needs none).
     pub took_place: bool,
+    /// Its place in the count of its source.
+    pub admission: Admission,
     /// The client's row.
     pub client: ClientId,
     /// The client's address and what was remembered of it.
@@ -107,6 +110,8 @@ pub struct Beginning {
     pub number: u32,
     /// [`Flow::took_place`].
     pub took_place: bool,
+    /// [`Flow::admission`].
+    pub admission: Admission,
     /// [`Flow::client`].
     pub client: ClientId,
     /// [`Flow::visitor`].
@@ -121,11 +126,22 @@ pub struct Beginning {
 
 impl Flow {
     fn new(b: Beginning, now: Moment) -> Self {
-        let Beginning { key, number, took_place, client, visitor, journey, server, port } = b;
+        let Beginning {
+            key,
+            number,
+            took_place,
+            admission,
+            client,
+            visitor,
+            journey,
+            server,
+            port,
+        } = b;
         Self {
             key,
             number,
             took_place,
+            admission,
             client,
             visitor,
             journey,

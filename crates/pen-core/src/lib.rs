@@ -8,6 +8,7 @@
 pub mod acl;
 pub mod addr;
 pub mod apart;
+pub mod arrivals;
 pub mod ciphers;
 pub mod circles;
 pub mod cli;

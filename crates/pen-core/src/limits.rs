@@ -56,6 +56,20 @@ pub const ROUTE_NAME_MAX: usize = 253;
 /// Seconds `recent` looks back without an argument.
 pub const RECENT_DEFAULT_S: u32 = 300;
 
+/// Highest `limit_conn`, `limit_rate` and `limit_burst`.
+pub const LIMIT_MAX: u32 = 1_000_000;
+/// Bits of an IPv4 address that make a source unless `limit_prefix4` says otherwise.
+pub const LIMIT_PREFIX4_DEFAULT: u8 = 32;
+/// The same for IPv6 and `limit_prefix6`: one user has at least a /64.
+pub const LIMIT_PREFIX6_DEFAULT: u8 = 64;
+/// Sources whose connections and arrivals are counted, in each service. When all are in use, a source
+/// that is not among them is let in and not counted.
+pub const SOURCES_MAX: usize = 262_144;
+/// Sources at which those that need not be known are looked for.
+pub const SOURCES_SWEEP_MIN: usize = 1_024;
+/// Sources that a report names.
+pub const SOURCES_SHOWN: usize = 20;
+
 /// Clients accepted per wake-up (`-m`), default; below 1 becomes 1 with a note.
 pub const ACCEPTS_DEFAULT: u32 = 100;
 /// Highest `-m`.

@@ -47,6 +47,9 @@ pub enum CloseReason {
     NoRoute,
     /// The service that the client was routed to had no room for it in time.
     ServiceFull,
+    /// The client's source has reached `limit_conn` or `limit_rate` of the service that the client
+    /// was routed to.
+    OverLimit,
     /// The client left before a server was connected.
     ClientGone,
     /// An HTTP request head was longer than Pen rewrites.
@@ -70,7 +73,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every reason, for tables and metrics.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::ClientFinished,
         Self::ServerFinished,
         Self::ClientReset,
@@ -89,6 +92,7 @@ impl CloseReason {
         Self::HelloTimeout,
         Self::NoRoute,
         Self::ServiceFull,
+        Self::OverLimit,
         Self::ClientGone,
         Self::HeadTooLong,
         Self::AmbiguousRequest,
@@ -122,6 +126,7 @@ impl CloseReason {
             Self::HelloTimeout => "hello_timeout",
             Self::NoRoute => "no_route",
             Self::ServiceFull => "service_full",
+            Self::OverLimit => "over_limit",
             Self::ClientGone => "client_gone",
             Self::HeadTooLong => "head_too_long",
             Self::AmbiguousRequest => "ambiguous_request",

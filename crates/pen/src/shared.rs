@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use pen_core::addr::Peer;
 use pen_core::apart::Apart;
+use pen_core::arrivals::Arrivals;
 use pen_core::clients::ClientTable;
 use pen_core::flow::Counters;
 use pen_core::handshakes::Handshakes;
@@ -112,6 +113,8 @@ pub struct Tables {
     pub slots: Slots,
     /// Unfinished TLS handshakes by client.
     pub handshakes: Handshakes,
+    /// Connections and flows by source.
+    pub arrivals: Arrivals,
 }
 
 impl Service {

@@ -429,6 +429,8 @@ pub enum Report {
     Idlers,
     /// `flows`
     Flows,
+    /// `sources`
+    Sources,
     /// `spread`
     Spread,
     /// `pid`

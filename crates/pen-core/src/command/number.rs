@@ -32,6 +32,18 @@ pub enum Number {
     IdleTimeout,
     /// `idlers`: spare connections.
     Idlers,
+    /// `limit_burst`: arrivals at once, 0 = as many as `limit_rate`.
+    LimitBurst,
+    /// `limit_conn`: connections of a source, 0 = any number.
+    LimitConn,
+    /// `limit_exempt`: a list, 0 = nobody.
+    LimitExempt,
+    /// `limit_prefix4`: bits.
+    LimitPrefix4,
+    /// `limit_prefix6`: bits.
+    LimitPrefix6,
+    /// `limit_rate`: arrivals per second, 0 = any number.
+    LimitRate,
     /// `pending_max`: connects.
     PendingMax,
     /// `rcvbuf`: bytes, 0 = the kernel's.
@@ -68,7 +80,7 @@ pub(super) struct Adjusted {
 
 impl Number {
     /// Every one of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 31] = [
         Self::Accepts,
         Self::Backlog,
         Self::Blacklist,
@@ -81,6 +93,12 @@ impl Number {
         Self::DrainTimeout,
         Self::IdleTimeout,
         Self::Idlers,
+        Self::LimitBurst,
+        Self::LimitConn,
+        Self::LimitExempt,
+        Self::LimitPrefix4,
+        Self::LimitPrefix6,
+        Self::LimitRate,
         Self::PendingMax,
         Self::Rcvbuf,
         Self::Sndbuf,
@@ -112,6 +130,12 @@ impl Number {
             Self::DrainTimeout => "drain_timeout",
             Self::IdleTimeout => "idle_timeout",
             Self::Idlers => "idlers",
+            Self::LimitBurst => "limit_burst",
+            Self::LimitConn => "limit_conn",
+            Self::LimitExempt => "limit_exempt",
+            Self::LimitPrefix4 => "limit_prefix4",
+            Self::LimitPrefix6 => "limit_prefix6",
+            Self::LimitRate => "limit_rate",
             Self::PendingMax => "pending_max",
             Self::Rcvbuf => "rcvbuf",
             Self::Sndbuf => "sndbuf",
@@ -143,6 +167,10 @@ impl Number {
             Self::Debug => (0, limits::DEBUG_MAX),
             Self::DeferAccept => (0, limits::DEFER_ACCEPT_MAX_S),
             Self::Idlers => (0, limits::IDLERS_MAX),
+            Self::LimitBurst | Self::LimitConn | Self::LimitRate => (0, limits::LIMIT_MAX),
+            Self::LimitExempt => (0, limits::ACL_LISTS as u32 - 1),
+            Self::LimitPrefix4 => (0, 32),
+            Self::LimitPrefix6 => (0, 128),
             Self::PendingMax => (1, limits::PENDING_MAX),
             Self::Rcvbuf | Self::Sndbuf => (0, limits::SOCKET_BUFFER_MAX),
             Self::UdpAnswers => (0, limits::UDP_ANSWERS_MAX),
@@ -219,6 +247,12 @@ impl Number {
             Self::DrainTimeout => process.drain_timeout_s,
             Self::IdleTimeout => service.idle_timeout_s,
             Self::Idlers => service.idlers,
+            Self::LimitBurst => service.limit.burst,
+            Self::LimitConn => service.limit.connections,
+            Self::LimitExempt => u32::from(service.limit.exempt),
+            Self::LimitPrefix4 => u32::from(service.limit.prefix4),
+            Self::LimitPrefix6 => u32::from(service.limit.prefix6),
+            Self::LimitRate => service.limit.rate,
             Self::PendingMax => service.pending_max,
             Self::Rcvbuf => service.sockets.rcvbuf,
             Self::Sndbuf => service.sockets.sndbuf,
@@ -243,12 +277,12 @@ impl Number {
         value: u32,
         starting: bool,
     ) {
-        let list = u8::try_from(value).unwrap_or(0);
+        let small = u8::try_from(value).unwrap_or(0);
         match self {
             Self::Accepts => service.accepts = value,
             Self::Backlog => service.backlog = value,
             Self::Blacklist => service.blacklist_s = value,
-            Self::ClientAcl => service.client_acl = list,
+            Self::ClientAcl => service.client_acl = small,
             Self::ClientsMax if starting && value == 0 => {
                 service.clients_max = limits::CLIENTS_DEFAULT;
             }
@@ -258,13 +292,19 @@ impl Number {
             Self::ConnMax if starting => service.conn_max = Some(value),
             Self::ConnMax => service.conn_max = service.conn_max.map(|now| now.max(value)),
             Self::ControlAcl => {
-                process.control_acl = ControlAcl { service: service.name.clone(), list };
+                process.control_acl = ControlAcl { service: service.name.clone(), list: small };
             }
             Self::Debug => process.debug = value,
             Self::DeferAccept => service.sockets.defer_accept_s = value,
             Self::DrainTimeout => process.drain_timeout_s = value,
             Self::IdleTimeout => service.idle_timeout_s = value,
             Self::Idlers => service.idlers = value,
+            Self::LimitBurst => service.limit.burst = value,
+            Self::LimitConn => service.limit.connections = value,
+            Self::LimitExempt => service.limit.exempt = small,
+            Self::LimitPrefix4 => service.limit.prefix4 = small,
+            Self::LimitPrefix6 => service.limit.prefix6 = small,
+            Self::LimitRate => service.limit.rate = value,
             Self::PendingMax => service.pending_max = value,
             Self::Rcvbuf => service.sockets.rcvbuf = value,
             Self::Sndbuf => service.sockets.sndbuf = value,

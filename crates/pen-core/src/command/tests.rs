@@ -459,6 +459,7 @@ fn reports_and_effects() {
         ("clients_max", Report::ClientsMax),
         ("conn_max 9", Report::ConnMax),
         ("idlers 4", Report::Idlers),
+        ("sources", Report::Sources),
         ("spread", Report::Spread),
         ("pid", Report::Pid),
     ] {

@@ -55,6 +55,8 @@ impl FlowEnd {
 pub enum DropReason {
     /// `client_acl` denies the client and there is no abuse server.
     ClientDenied,
+    /// The client's source has reached `limit_conn` or `limit_rate`.
+    OverLimit,
     /// No server could be used, not even the emergency server.
     NoServer,
     /// The chosen server failed and the service is stubborn.
@@ -85,8 +87,9 @@ pub enum DropReason {
 
 impl DropReason {
     /// Every reason, in the order of their counters.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::ClientDenied,
+        Self::OverLimit,
         Self::NoServer,
         Self::Stubborn,
         Self::NoPort,
@@ -106,6 +109,7 @@ impl DropReason {
     pub fn word(self) -> &'static str {
         match self {
             Self::ClientDenied => "client_denied",
+            Self::OverLimit => "over_limit",
             Self::NoServer => "no_server",
             Self::Stubborn => "stubborn",
             Self::NoPort => "no_port",

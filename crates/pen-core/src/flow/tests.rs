@@ -123,6 +123,7 @@ impl World {
                 };
                 self.counts.opened += 1;
                 let beginning = Beginning {
+                    admission: Admission::default(),
                     key: key(n),
                     number: 0,
                     took_place: false,

@@ -8,6 +8,7 @@ pub mod flows;
 pub mod html;
 pub mod json;
 pub mod routes;
+pub mod sources;
 pub mod text;
 
 #[cfg(test)]

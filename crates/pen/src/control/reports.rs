@@ -13,6 +13,7 @@ use pen_core::command::Report;
 use pen_core::limits;
 use pen_core::report::dsr;
 use pen_core::report::flows::{self, FlowsRow};
+use pen_core::report::sources::{self, Sources};
 use pen_core::report::{
     ClientRow, ConnectionRow, ServerRow, Snapshot, certificates, classic, html, json, routes,
 };
@@ -83,6 +84,10 @@ pub fn reply(running: &Running, service: &str, report: &Report, as_json: bool) -
         (Report::Flows, false) => flows::text(&flow_counts(running, service)),
         (Report::Flows, true) => flows::json(&flow_counts(running, service)),
         (Report::Dsr, as_json) => frames(running, service, as_json),
+        (Report::Sources, as_json) => {
+            let sources = Sources::of(&service.name, &service.tables().arrivals);
+            if as_json { sources::json(&sources) } else { sources::text(&sources) }
+        }
         (Report::Spread, as_json) => {
             let workers = running.pool.mailboxes.iter();
             let counts: Vec<u32> = workers.map(|m| m.connections.load(Ordering::Relaxed)).collect();

@@ -13,6 +13,8 @@ pub enum Topic {
     NoServer,
     /// A client was turned away by an access list.
     ClientDenied,
+    /// A client was turned away by the limits for its source.
+    OverLimit,
     /// The TLS handshake of a client failed.
     HandshakeFailed,
     /// A machine or interface of a segment, with direct server return.
@@ -34,10 +36,11 @@ pub enum Topic {
 }
 
 impl Topic {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::ServerFailed,
         Self::NoServer,
         Self::ClientDenied,
+        Self::OverLimit,
         Self::HandshakeFailed,
         Self::Segment,
         Self::Shortage,
@@ -55,6 +58,7 @@ impl Topic {
             Self::ServerFailed => "failed servers",
             Self::NoServer => "clients without a server",
             Self::ClientDenied => "denied clients",
+            Self::OverLimit => "clients beyond the limits for a source",
             Self::HandshakeFailed => "failed TLS handshakes",
             Self::Segment => "machines and interfaces of a segment",
             Self::Shortage => "shortages",

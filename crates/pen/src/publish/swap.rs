@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use pen_core::acl::{AccessList, Countries};
+use pen_core::arrivals::Arrivals;
 use pen_core::clients::ClientTable;
 use pen_core::config::{Config, Protocol, ServiceConfig};
 use pen_core::handshakes::Handshakes;
@@ -165,9 +166,12 @@ impl Running {
     fn create(&mut self, config: &ServiceConfig, places: u32) -> Arc<Service> {
         let id = self.next_service;
         let seed = [self.secret.hash_one((id, 0)), self.secret.hash_one((id, 1))];
-        let clients = ClientTable::new(config.clients_max, seed);
-        let tables =
-            Tables { clients, slots: Slots::new(places), handshakes: Handshakes::default() };
+        let tables = Tables {
+            clients: ClientTable::new(config.clients_max, seed),
+            slots: Slots::new(places),
+            handshakes: Handshakes::default(),
+            arrivals: Arrivals::new(seed),
+        };
         let countries = self.countries_for(config);
         let live = Live::new(Arc::new(config.clone())).with_countries(countries);
         self.next_service += 1;

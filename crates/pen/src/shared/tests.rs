@@ -13,6 +13,7 @@ fn newcomer() -> Newcomer {
         clients: ClientTable::new(1, [0; 2]),
         slots: Slots::new(1),
         handshakes: Handshakes::default(),
+        arrivals: Arrivals::new([0; 2]),
     };
     let service = Service::new(0, Live::new(Arc::new(ServiceConfig::new("own"))), tables, 2);
     let (socket, _) = UnixStream::pair().unwrap();

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use pen_core::addr::{ClientAddr, Peer};
+use pen_core::arrivals::Admission;
 use pen_core::clients::ClientId;
 use pen_core::journey::Journey;
 use pen_core::moment::Moment;
@@ -114,6 +115,8 @@ pub struct Conn {
     pub station: u32,
     /// Its number in the service.
     pub slot: u32,
+    /// Its place in the count of its source.
+    pub admission: Admission,
     /// The client's row; `None` for idlers.
     pub client: Option<ClientId>,
     /// The client's address and what was remembered of it.
@@ -161,6 +164,7 @@ impl Conn {
         Self {
             station,
             slot,
+            admission: Admission::default(),
             client: None,
             visitor: Visitor::new(peer, None),
             down,

@@ -61,9 +61,11 @@ impl Worker {
             journey.end(moved.to_server, moved.from_server);
         }
         let (slot, client, station) = (conn.slot, conn.client, conn.station);
+        let (source, admission) = (conn.visitor.peer.addr, conn.admission);
         {
             let mut tables = service.tables();
             tables.slots.release(slot);
+            tables.arrivals.leave(source, admission);
             if let Some(id) = client {
                 tables.clients.count_bytes(id, moved.to_client, moved.from_client);
             }

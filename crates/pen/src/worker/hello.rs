@@ -242,28 +242,34 @@ impl Worker {
         let Some(conn) = self.conns.get_mut(key as usize) else { return };
         conn.phase = Phase::Routed;
         let own = std::mem::replace(&mut conn.station, to);
-        let slot = conn.slot;
+        let (slot, source) = (conn.slot, conn.visitor.peer.addr);
+        let admission = std::mem::take(&mut conn.admission);
         if let Some(own) = self.station_service(own) {
-            own.tables().slots.release(slot);
+            let mut tables = own.tables();
+            tables.slots.release(slot);
+            tables.arrivals.leave(source, admission);
+            drop(tables);
             own.hand_on(&self.pool);
         }
         if let Some(station) = self.stations.get_mut(to as usize) {
             station.conns += 1;
         }
         self.one_less_at(own);
-        let tracking_s = service.live.load().config.tracking_s;
+        let live = service.live.load();
         let Some(conn) = self.conns.get_mut(key as usize) else { return };
         let mut tables = service.tables();
         // The place was taken before, so there is a number.
         conn.slot = tables.slots.take().unwrap_or_default();
-        let visit = tables.clients.visit(conn.visitor.peer.addr, self.now, tracking_s);
+        let visit = tables.clients.visit(conn.visitor.peer.addr, self.now, live.config.tracking_s);
         drop(tables);
         conn.client = Some(visit.id);
         conn.visitor.remembered = visit.remembered;
         if let Some(conn) = self.conns.get(key as usize) {
             self.say_accepted(service, conn);
         }
-        self.set_out(key);
+        if self.admit_routed(key, service, &live) {
+            self.set_out(key);
+        }
     }
 
     /// The client is where it is served: its first bytes become those of its flow, and it sets out

@@ -16,6 +16,7 @@ mod ending;
 mod handshake;
 mod hello;
 mod idlers;
+mod limiting;
 mod orders;
 mod queue;
 mod say;

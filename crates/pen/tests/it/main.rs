@@ -18,6 +18,7 @@ mod reload;
 mod rest;
 mod routes;
 mod sockets;
+mod sources;
 mod spread;
 mod stalled;
 mod start;

@@ -7,6 +7,7 @@ mod choosing;
 mod clients;
 mod connections;
 mod dsr;
+mod limiting;
 mod listening;
 mod logs;
 mod old;
@@ -137,6 +138,7 @@ pub const GROUPS: &[Group] = &[
     Group { title: "Listening, services and HTTP", rows: listening::ROWS },
     Group { title: "TLS", rows: ssl::ROWS },
     Group { title: "UDP", rows: udp::ROWS },
+    Group { title: "Limits for each source", rows: limiting::ROWS },
     Group { title: "Routing by TLS name", rows: routing::ROWS },
     Group { title: "Direct server return and tarpit", rows: dsr::ROWS },
     Group { title: "Log and status", rows: logs::ROWS },

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 
 use pen_core::addr::{ClientAddr, Peer, Place};
+use pen_core::arrivals::{Admission, Excess};
 use pen_core::flow::{Beginning, DropReason, Flow, FlowEnd, FlowId, FlowKey};
 use pen_core::journey::{Journey, Step};
 use pen_core::reasons::ConnectFailure;
@@ -13,6 +14,7 @@ use pen_core::servers::{Server, ServerRef};
 use super::super::Worker;
 use super::Scene;
 use super::berth::Wish;
+use crate::shared::Service;
 
 /// A server with a port towards it.
 struct Berth {
@@ -28,12 +30,36 @@ impl Worker {
         scene: Scene<'_>,
         key: FlowKey,
     ) -> Result<FlowId, DropReason> {
-        let Scene { station, service, live } = scene;
-        let mut visitor = Visitor::new(peer_of(key.client), None);
+        let Scene { service, live, .. } = scene;
+        let visitor = Visitor::new(peer_of(key.client), None);
         let denied = !live.admits(live.config.client_acl, &visitor);
         if denied && live.abuse.is_none() {
             return Err(DropReason::ClientDenied);
         }
+        let admission = self
+            .admit_source(service, live, &visitor)
+            .map_err(|excess| self.refuse_source(service, visitor.peer, excess))?;
+        let client = visitor.peer.addr;
+        let opened = self.open_flow(scene, (key, denied), visitor, admission);
+        if opened.is_err() {
+            service.tables().arrivals.leave(client, admission);
+        }
+        opened
+    }
+
+    fn refuse_source(&self, service: &Service, client: Peer, excess: Excess) -> DropReason {
+        self.say_over_limit(service, client, excess, "its datagram is dropped");
+        DropReason::OverLimit
+    }
+
+    fn open_flow(
+        &mut self,
+        scene: Scene<'_>,
+        (key, denied): (FlowKey, bool),
+        mut visitor: Visitor,
+        admission: Admission,
+    ) -> Result<FlowId, DropReason> {
+        let Scene { station, service, live } = scene;
         let visit = {
             let mut tables = service.tables();
             tables.clients.visit(visitor.peer.addr, self.now, live.config.tracking_s)
@@ -65,8 +91,17 @@ impl Worker {
         };
         let Berth { server, at, port } = berth;
         let client = visit.id;
-        let beginning =
-            Beginning { key, number, took_place, client, visitor, journey, server: at, port };
+        let beginning = Beginning {
+            key,
+            number,
+            took_place,
+            admission,
+            client,
+            visitor,
+            journey,
+            server: at,
+            port,
+        };
         let now = self.now;
         let table = self.udp.table(station);
         table.counts.opened += 1;
@@ -257,7 +292,11 @@ impl Worker {
         table.counts.end(why);
         flow.journey.end(0, 0);
         self.release_port(scene.station, (flow.port, flow.server), flow.leaves_port_clean(why));
-        scene.service.tables().slots.release(flow.number);
+        {
+            let mut tables = scene.service.tables();
+            tables.slots.release(flow.number);
+            tables.arrivals.leave(flow.visitor.peer.addr, flow.admission);
+        }
         self.give_room_back(scene, flow.took_place);
     }
 
