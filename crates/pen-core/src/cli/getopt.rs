@@ -1,29 +1,13 @@
 //! Words to options and operands, as getopt(3) with permutation does it. One walker for all programs.
 
 use super::Stop;
+use super::opt::{Meaning, Opt};
 use crate::near::{hint, shown};
 
-/// What the walker has to know of an option.
-pub(super) trait Row: 'static {
-    fn letter(&self) -> Option<char>;
-    fn long(&self) -> Option<&'static str>;
-    /// What the value is called, if it takes one.
-    fn value(&self) -> Option<&'static str>;
-    fn help(&self) -> &'static str;
-    /// As an operator writes it.
-    fn form(&self) -> String;
-    fn value_is_optional(&self) -> bool {
-        false
-    }
-    fn is_old(&self) -> bool {
-        false
-    }
-}
-
 /// What stands at one place.
-pub(super) enum Item<R: Row> {
+pub(super) enum Item<M: Meaning> {
     Option {
-        row: &'static R,
+        row: &'static Opt<M>,
         /// As messages name it: `-t`, `--demo`.
         shown: String,
         value: Option<String>,
@@ -32,9 +16,9 @@ pub(super) enum Item<R: Row> {
 }
 
 /// Walks over the words.
-pub(super) struct Getopt<R: Row> {
+pub(super) struct Getopt<M: Meaning> {
     program: &'static str,
-    table: &'static [R],
+    table: &'static [Opt<M>],
     words: std::iter::Peekable<std::vec::IntoIter<String>>,
     /// What is left of a cluster of flags.
     cluster: String,
@@ -42,13 +26,13 @@ pub(super) struct Getopt<R: Row> {
     failed: bool,
 }
 
-impl<R: Row> Getopt<R> {
-    pub(super) fn new(program: &'static str, table: &'static [R], words: Vec<String>) -> Self {
+impl<M: Meaning> Getopt<M> {
+    pub(super) fn new(program: &'static str, table: &'static [Opt<M>], words: Vec<String>) -> Self {
         let words = words.into_iter().peekable();
         Self { program, table, words, cluster: String::new(), operands_only: false, failed: false }
     }
 
-    fn item(&mut self) -> Option<Result<Item<R>, Stop>> {
+    fn item(&mut self) -> Option<Result<Item<M>, Stop>> {
         if let Some(letter) = self.cluster.chars().next() {
             self.cluster.drain(..letter.len_utf8());
             return Some(self.letter(letter));
@@ -68,12 +52,12 @@ impl<R: Row> Getopt<R> {
         self.item()
     }
 
-    fn letter(&mut self, letter: char) -> Result<Item<R>, Stop> {
-        let Some(row) = self.table.iter().find(|o| o.letter() == Some(letter)) else {
+    fn letter(&mut self, letter: char) -> Result<Item<M>, Stop> {
+        let Some(row) = self.table.iter().find(|o| o.letter == Some(letter)) else {
             return Err(self.unknown_letter(letter));
         };
         let name = format!("-{letter}");
-        let value = match row.value() {
+        let value = match row.value {
             None => None,
             Some(_) if !self.cluster.is_empty() => Some(std::mem::take(&mut self.cluster)),
             Some(what) => Some(self.words.next().ok_or_else(|| self.missing(&name, what))?),
@@ -81,13 +65,13 @@ impl<R: Row> Getopt<R> {
         Ok(Item::Option { row, shown: name, value })
     }
 
-    fn long(&mut self, text: &str) -> Result<Item<R>, Stop> {
+    fn long(&mut self, text: &str) -> Result<Item<M>, Stop> {
         let (word, attached) = match text.split_once('=') {
             Some((word, value)) => (word, Some(value.to_owned())),
             None => (text, None),
         };
-        let Some(row) = self.table.iter().find(|o| o.long() == Some(word)) else {
-            let near = hint(word, self.table.iter().filter_map(Row::long));
+        let Some(row) = self.table.iter().find(|o| o.long == Some(word)) else {
+            let near = hint(word, self.table.iter().filter_map(|o| o.long));
             let near = near.replace("mean '", "mean '--");
             return Err(self.unknown(&format!("--{word}"), &near));
         };
@@ -98,11 +82,11 @@ impl<R: Row> Getopt<R> {
 
     fn long_value(
         &mut self,
-        row: &R,
+        row: &Opt<M>,
         name: &str,
         attached: Option<String>,
     ) -> Result<Option<String>, Stop> {
-        match (row.value(), attached) {
+        match (row.value, attached) {
             (None, Some(_)) => Err(self.misuse(&format!("option {name} takes no value"))),
             (None, None) => Ok(None),
             (Some(_), Some(value)) => Ok(Some(value)),
@@ -131,8 +115,8 @@ impl<R: Row> Getopt<R> {
         let near = self
             .table
             .iter()
-            .find(|o| o.letter() == Some(other) && !o.is_old())
-            .map_or_else(String::new, |o| format!("; did you mean '{}', {}?", o.form(), o.help()));
+            .find(|o| o.letter == Some(other) && !o.is_old())
+            .map_or_else(String::new, |o| format!("; did you mean '{}', {}?", o.form(), o.help));
         self.unknown(&format!("-{letter}"), &near)
     }
 
@@ -149,8 +133,8 @@ impl<R: Row> Getopt<R> {
 }
 
 /// Ends after the first error.
-impl<R: Row> Iterator for Getopt<R> {
-    type Item = Result<Item<R>, Stop>;
+impl<M: Meaning> Iterator for Getopt<M> {
+    type Item = Result<Item<M>, Stop>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.failed {

@@ -10,6 +10,7 @@
 
 mod configure;
 mod getopt;
+mod opt;
 pub mod options;
 mod text;
 pub mod tools;
@@ -26,6 +27,7 @@ use getopt::{Getopt, Item};
 use options::{Flag, Kind, OPTIONS, Text};
 
 pub use configure::{Perform, nothing_to_listen_on};
+pub use opt::{Meaning, Opt};
 pub use text::{help, usage, version};
 
 /// A reason to end before anything is opened.
@@ -123,7 +125,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Launch, St
     for item in Getopt::new("pen", OPTIONS, words) {
         match item? {
             Item::Operand(word) => launch.operands.push(word),
-            Item::Option { row, shown, value } => launch.option(row.kind, &shown, value)?,
+            Item::Option { row, shown, value } => launch.option(row.meaning, &shown, value)?,
         }
     }
     if launch.live && !launch.check {

@@ -1,146 +1,22 @@
 //! THE list of options. The parser, usage, `--help` and the manual page are made from it.
 
-use super::getopt::Row;
+mod kind;
+
+use super::opt::Opt;
 use crate::command::{Number, Switch, Target};
 
-/// One option.
-pub struct Opt {
-    /// `-x`
-    pub letter: Option<char>,
-    /// `--word`
-    pub long: Option<&'static str>,
-    /// What the value is called, if it takes one.
-    pub value: Option<&'static str>,
-    /// One line.
-    pub help: &'static str,
-    /// More for the manual page, or empty.
-    pub manual: &'static str,
-    pub(super) kind: Kind,
+pub(super) use kind::{Flag, Kind, Text};
+
+const fn short(letter: char, help: &'static str, kind: Kind) -> Opt<Kind> {
+    Opt::short(letter, help, kind)
 }
 
-/// What an option does.
-#[derive(Clone, Copy)]
-pub(super) enum Kind {
-    Text(Text),
-    Number(Number),
-    Switch(Switch),
-    HashAndForget,
-    Target(Target),
-    Line,
-    Flag(Flag),
-    /// The value may be left out.
-    Demo,
-    Help,
-    Version,
-    Old,
-    Windows,
-    /// `-L`
-    Protocol,
-    /// `-R`
-    ClientCertificates,
-    /// `-Z`
-    Compatibility,
-    Udp,
-}
-
-#[derive(Clone, Copy)]
-pub(super) enum Text {
-    ConfigFile,
-    Control,
-    PidFile,
-    User,
-    Jail,
-    Emergency,
-    Abuse,
-}
-
-#[derive(Clone, Copy)]
-pub(super) enum Flag {
-    Check,
-    Debug,
-    EnableExit,
-    Foreground,
-    Live,
-}
-
-const fn short(letter: char, help: &'static str, kind: Kind) -> Opt {
-    Opt { letter: Some(letter), long: None, value: None, help, manual: "", kind }
-}
-
-const fn long(word: &'static str, help: &'static str, kind: Kind) -> Opt {
-    Opt { letter: None, long: Some(word), value: None, help, manual: "", kind }
-}
-
-impl Opt {
-    const fn value(mut self, name: &'static str) -> Self {
-        self.value = Some(name);
-        self
-    }
-
-    const fn manual(mut self, text: &'static str) -> Self {
-        self.manual = text;
-        self
-    }
-
-    /// Whether the value may be left out.
-    #[must_use]
-    pub fn value_is_optional(&self) -> bool {
-        matches!(self.kind, Kind::Demo)
-    }
-
-    /// Whether it is accepted without any use for it.
-    #[must_use]
-    pub fn is_old(&self) -> bool {
-        matches!(self.kind, Kind::Old)
-    }
-
-    /// As an operator writes it: `-t T`, `--demo [PORT]`.
-    #[must_use]
-    pub fn form(&self) -> String {
-        let name = match (self.letter, self.long) {
-            (Some(letter), _) => format!("-{letter}"),
-            (None, long) => format!("--{}", long.unwrap_or_default()),
-        };
-        match self.value {
-            Some(value) if self.value_is_optional() => format!("{name} [{value}]"),
-            Some(value) => format!("{name} {value}"),
-            None => name,
-        }
-    }
-}
-
-impl Row for Opt {
-    fn letter(&self) -> Option<char> {
-        self.letter
-    }
-
-    fn long(&self) -> Option<&'static str> {
-        self.long
-    }
-
-    fn value(&self) -> Option<&'static str> {
-        self.value
-    }
-
-    fn help(&self) -> &'static str {
-        self.help
-    }
-
-    fn form(&self) -> String {
-        Self::form(self)
-    }
-
-    fn value_is_optional(&self) -> bool {
-        Self::value_is_optional(self)
-    }
-
-    fn is_old(&self) -> bool {
-        Self::is_old(self)
-    }
+const fn long(word: &'static str, help: &'static str, kind: Kind) -> Opt<Kind> {
+    Opt::long(word, help, kind)
 }
 
 /// All options in the order of the manual page.
-pub const OPTIONS: &[Opt] = &[
+pub const OPTIONS: &[Opt<Kind>] = &[
     short('a', "dump traffic as text, not as hex pairs", Kind::Switch(Switch::Ascii)),
     short('b', "seconds a failed server is left out (30)", Kind::Number(Number::Blacklist))
         .value("T"),

@@ -230,7 +230,7 @@ fn the_option_table_is_sound() {
     }
     let Config { services, .. } = Config::default();
     for opt in OPTIONS {
-        if let Kind::Number(which) = opt.kind
+        if let Kind::Number(which) = opt.meaning
             && which != Number::ConnMax
         {
             let default = which.get(&crate::config::Process::default(), &services[0]);

@@ -15,26 +15,12 @@ use std::ffi::OsString;
 use std::fmt::Write;
 use std::ops::RangeInclusive;
 
-use super::Stop;
-use super::getopt::{Getopt, Item, Row};
+use super::getopt::{Getopt, Item};
+use super::{Opt, Stop};
 use crate::near::shown;
 
 /// Column at which help begins.
 const HELP_COLUMN: usize = 14;
-
-/// One option.
-pub struct Opt {
-    /// `-x`
-    pub letter: Option<char>,
-    /// `--word`
-    pub long: Option<&'static str>,
-    /// What the value is called, if it takes one.
-    pub value: Option<&'static str>,
-    /// One line.
-    pub help: &'static str,
-    /// More for the manual page, or empty.
-    pub manual: &'static str,
-}
 
 /// A program and its options, in the order of the manual page.
 pub struct Tool {
@@ -47,59 +33,15 @@ pub struct Tool {
 }
 
 const fn short(letter: char, help: &'static str) -> Opt {
-    Opt { letter: Some(letter), long: None, value: None, help, manual: "" }
+    Opt::short(letter, help, ())
 }
 
 const fn long(word: &'static str, help: &'static str) -> Opt {
-    Opt { letter: None, long: Some(word), value: None, help, manual: "" }
+    Opt::long(word, help, ())
 }
 
 const HELP: Opt = long("help", "this text");
 const VERSION: Opt = long("version", "the version");
-
-impl Opt {
-    const fn value(mut self, name: &'static str) -> Self {
-        self.value = Some(name);
-        self
-    }
-
-    const fn manual(mut self, text: &'static str) -> Self {
-        self.manual = text;
-        self
-    }
-
-    /// As an operator writes it: `-n N`, `--help`.
-    #[must_use]
-    pub fn form(&self) -> String {
-        let name = match (self.letter, self.long) {
-            (Some(letter), _) => format!("-{letter}"),
-            (None, long) => format!("--{}", long.unwrap_or_default()),
-        };
-        self.value.map_or_else(|| name.clone(), |value| format!("{name} {value}"))
-    }
-}
-
-impl Row for Opt {
-    fn letter(&self) -> Option<char> {
-        self.letter
-    }
-
-    fn long(&self) -> Option<&'static str> {
-        self.long
-    }
-
-    fn value(&self) -> Option<&'static str> {
-        self.value
-    }
-
-    fn help(&self) -> &'static str {
-        self.help
-    }
-
-    fn form(&self) -> String {
-        Self::form(self)
-    }
-}
 
 impl Tool {
     /// The usage with all options.
