@@ -83,9 +83,12 @@ pub const OPTIONS: &[Opt<Kind>] = &[
     ),
     long("live", "with --check: look at this host too", Kind::Flag(Flag::Live)).manual(
         "Changes nothing. One line per finding: descriptors against conn_max, listening addresses, \
-         routes to servers, and for transparent services the right, the way back, rp_filter and the \
-         packet filter; with the command that mends what is wrong. Run it as the user who starts Pen. \
-         Exits with 1 if something is wrong.",
+         routes to servers; for transparent services the right, the way back, rp_filter and the \
+         packet filter; for services with direct server return the interface and its link, the right, \
+         whether this machine has the service's address or forwards beside Pen, and whether the tarpit \
+         would answer for addresses that somebody has, with what to do on each server; each with the \
+         command that mends what is wrong. Run it as the user who starts Pen. Exits with 1 if \
+         something is wrong.",
     ),
     long("demo", "balance over a few built-in servers, to try things out", Kind::Demo)
         .value("PORT"),
