@@ -128,6 +128,8 @@ pub struct ServiceConfig {
     pub backlog: u32,
     /// Seconds without traffic after which a connection is closed; 0 = never.
     pub idle_timeout_s: u32,
+    /// Seconds without traffic after which a half-closed connection is closed; 0 = never.
+    pub half_close_timeout_s: u32,
     /// Spare connections to keep.
     pub idlers: u32,
     /// Seconds without a datagram after which a flow is forgotten, at least 1.
@@ -194,6 +196,7 @@ impl ServiceConfig {
             accepts: limits::ACCEPTS_DEFAULT,
             backlog: limits::BACKLOG_DEFAULT,
             idle_timeout_s: 0,
+            half_close_timeout_s: 0,
             idlers: 0,
             udp_timeout_s: limits::UDP_TIMEOUT_DEFAULT_S,
             udp_answers: 0,

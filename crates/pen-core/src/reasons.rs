@@ -33,6 +33,8 @@ pub enum CloseReason {
     FastClose,
     /// Nothing moved for `idle_timeout` seconds.
     IdleTimeout,
+    /// One side had ended its stream, and nothing moved for `half_close_timeout` seconds.
+    HalfCloseTimeout,
     /// `client_acl` denied the client and there is no abuse server.
     ClientDenied,
     /// No server could be used, not even the emergency server.
@@ -73,7 +75,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every reason, for tables and metrics.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::ClientFinished,
         Self::ServerFinished,
         Self::ClientReset,
@@ -85,6 +87,7 @@ impl CloseReason {
         Self::HandshakeFailed,
         Self::FastClose,
         Self::IdleTimeout,
+        Self::HalfCloseTimeout,
         Self::ClientDenied,
         Self::NoServer,
         Self::Stubborn,
@@ -119,6 +122,7 @@ impl CloseReason {
             Self::HandshakeFailed => "handshake_failed",
             Self::FastClose => "fast_close",
             Self::IdleTimeout => "idle_timeout",
+            Self::HalfCloseTimeout => "half_close_timeout",
             Self::ClientDenied => "client_denied",
             Self::NoServer => "no_server",
             Self::Stubborn => "stubborn",

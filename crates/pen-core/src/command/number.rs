@@ -28,6 +28,8 @@ pub enum Number {
     DeferAccept,
     /// `drain_timeout`: seconds.
     DrainTimeout,
+    /// `half_close_timeout`: seconds, 0 = never.
+    HalfCloseTimeout,
     /// `idle_timeout`: seconds.
     IdleTimeout,
     /// `idlers`: spare connections.
@@ -80,7 +82,7 @@ pub(super) struct Adjusted {
 
 impl Number {
     /// Every one of them.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::Accepts,
         Self::Backlog,
         Self::Blacklist,
@@ -91,6 +93,7 @@ impl Number {
         Self::Debug,
         Self::DeferAccept,
         Self::DrainTimeout,
+        Self::HalfCloseTimeout,
         Self::IdleTimeout,
         Self::Idlers,
         Self::LimitBurst,
@@ -128,6 +131,7 @@ impl Number {
             Self::Debug => "debug",
             Self::DeferAccept => "defer_accept",
             Self::DrainTimeout => "drain_timeout",
+            Self::HalfCloseTimeout => "half_close_timeout",
             Self::IdleTimeout => "idle_timeout",
             Self::Idlers => "idlers",
             Self::LimitBurst => "limit_burst",
@@ -158,9 +162,11 @@ impl Number {
         match self {
             Self::Accepts => (1, limits::ACCEPTS_MAX),
             Self::Backlog => (limits::BACKLOG_MIN, limits::BACKLOG_MAX),
-            Self::Blacklist | Self::DrainTimeout | Self::IdleTimeout | Self::Tracking => {
-                (0, limits::SECONDS_MAX)
-            }
+            Self::Blacklist
+            | Self::DrainTimeout
+            | Self::HalfCloseTimeout
+            | Self::IdleTimeout
+            | Self::Tracking => (0, limits::SECONDS_MAX),
             Self::ClientAcl | Self::ControlAcl => (0, limits::ACL_LISTS as u32 - 1),
             Self::ClientsMax => (0, limits::CLIENTS_MAX),
             Self::ConnMax => (0, limits::CONNECTIONS_MAX),
@@ -245,6 +251,7 @@ impl Number {
             Self::Debug => process.debug,
             Self::DeferAccept => service.sockets.defer_accept_s,
             Self::DrainTimeout => process.drain_timeout_s,
+            Self::HalfCloseTimeout => service.half_close_timeout_s,
             Self::IdleTimeout => service.idle_timeout_s,
             Self::Idlers => service.idlers,
             Self::LimitBurst => service.limit.burst,
@@ -297,6 +304,7 @@ impl Number {
             Self::Debug => process.debug = value,
             Self::DeferAccept => service.sockets.defer_accept_s = value,
             Self::DrainTimeout => process.drain_timeout_s = value,
+            Self::HalfCloseTimeout => service.half_close_timeout_s = value,
             Self::IdleTimeout => service.idle_timeout_s = value,
             Self::Idlers => service.idlers = value,
             Self::LimitBurst => service.limit.burst = value,

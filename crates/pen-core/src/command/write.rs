@@ -146,6 +146,7 @@ fn further(out: &mut Out, service: &ServiceConfig) {
         Number::Backlog,
         Number::ClientsMax,
         Number::ConnMax,
+        Number::HalfCloseTimeout,
         Number::IdleTimeout,
         Number::Idlers,
         Number::LimitBurst,

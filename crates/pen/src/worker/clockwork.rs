@@ -24,6 +24,7 @@ impl Worker {
             self.look_at_handshaking(station);
             self.look_at_connecting(station);
             self.look_at_open(station);
+            self.look_at_halved(station);
             self.look_at_silent(station);
             self.look_at_waiting(station);
             self.look_at_idlers(station);
@@ -84,6 +85,28 @@ impl Worker {
                 return self.due_by(due);
             }
             self.finish(key, Manner::Reset, CloseReason::IdleTimeout);
+        }
+    }
+
+    fn look_at_halved(&mut self, station: u32) {
+        let Some(service) = self.station_service(station) else { return };
+        let timeout_s = service.live.load().config.half_close_timeout_s;
+        if let Some(station) = self.stations.get_mut(station as usize) {
+            station.half_close_s = timeout_s;
+        }
+        if timeout_s == 0 {
+            return;
+        }
+        loop {
+            let Some(s) = self.stations.get(station as usize) else { return };
+            let Some((key, since)) = s.halved.head(&self.conns) else { return };
+            // As with open ones.
+            let active = self.conns.get(key as usize).map_or(since, |c| c.active);
+            let due = active.plus_s(timeout_s);
+            if self.now < due {
+                return self.due_by(due);
+            }
+            self.finish(key, Manner::Reset, CloseReason::HalfCloseTimeout);
         }
     }
 

@@ -149,6 +149,8 @@ pub struct Conn {
     pub out_armed: bool,
     /// It is in the worker's list of those with more to read at once.
     pub again: bool,
+    /// It is half-closed, and in the list of such.
+    pub halved: bool,
     /// When it was accepted.
     pub accepted: Moment,
     /// When something moved last.
@@ -181,6 +183,7 @@ impl Conn {
             tap: None,
             out_armed: false,
             again: false,
+            halved: false,
             accepted: now,
             active: now,
             links: Links::default(),

@@ -81,7 +81,7 @@ impl Worker {
 
     pub(super) fn leave_lists(&mut self, key: u32) {
         let Some(conn) = self.conns.get(key as usize) else { return };
-        let phase = conn.phase;
+        let (phase, halved) = (conn.phase, conn.halved);
         let station = match phase {
             Phase::Handshaking { .. } | Phase::Hello => return self.handshake_over(key),
             Phase::Waiting { at } => at,
@@ -93,6 +93,7 @@ impl Worker {
             Phase::Waiting { .. } => station.waiting.remove(&mut self.conns, key),
             Phase::Queued { .. } => station.queued.remove(&mut self.conns, key),
             Phase::Connecting | Phase::Securing => station.connecting.remove(&mut self.conns, key),
+            Phase::Open if halved => station.halved.remove(&mut self.conns, key),
             Phase::Open => station.open.remove(&mut self.conns, key),
             Phase::Flushing { .. } => self.flushing.remove(&mut self.conns, key),
             Phase::Handshaking { .. } | Phase::Hello | Phase::Routed | Phase::Gone => {}

@@ -33,10 +33,14 @@ pub struct Station {
     pub connecting: Queue,
     /// Fully open connections; the one that was active longest ago first, to the second.
     pub open: Queue,
+    /// Half-closed connections, in the same order.
+    pub halved: Queue,
     /// Lines of this loop turn for the classic log, if the service has one.
     pub log: Option<Batch>,
     /// The idle timeout when the worker looked at all timers last.
     pub idle_s: u32,
+    /// The timeout of half-closed connections at that time.
+    pub half_close_s: u32,
     /// Connections of this service at this worker, idlers included.
     pub conns: usize,
     /// A lost idler is not replaced before.
@@ -57,8 +61,10 @@ impl Station {
             queued: Queue::default(),
             connecting: Queue::default(),
             open: Queue::default(),
+            halved: Queue::default(),
             log: None,
             idle_s: 0,
+            half_close_s: 0,
             conns: 0,
             idlers_rest: Moment(0),
             retired: false,

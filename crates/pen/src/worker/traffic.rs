@@ -89,18 +89,20 @@ impl Worker {
         })
     }
 
-    /// Notes activity. The list of open connections is kept in order to the second, so a busy
-    /// connection moves in it once a second at most.
+    /// Notes activity. The lists of open connections are kept in order to the second, so a busy
+    /// connection moves in its list once a second at most.
     fn touch(&mut self, key: u32) {
         let now = self.now;
         let Some(conn) = self.conns.get_mut(key as usize) else { return };
         conn.active = now;
-        if conn.links.since.0 / 1000 == now.0 / 1000 || conn.relay.half_closed() {
+        if conn.links.since.0 / 1000 == now.0 / 1000 {
             return;
         }
+        let halved = conn.halved;
         let Some(station) = self.stations.get_mut(conn.station as usize) else { return };
-        station.open.remove(&mut self.conns, key);
-        station.open.append(&mut self.conns, key, now);
+        let list = if halved { &mut station.halved } else { &mut station.open };
+        list.remove(&mut self.conns, key);
+        list.append(&mut self.conns, key, now);
     }
 
     /// Moves the stream that comes from `source` as far as it goes.
@@ -176,7 +178,7 @@ impl Worker {
             }
             Act::Reset(side, reason) => self.reset_flushed(key, side, reason),
         }
-        self.leave_idle_list(key);
+        self.note_half_close(key);
         if outcome == Outcome::SinkReset {
             // The dead side may have sent something before it died.
             if let Some(conn) = self.conns.get_mut(key as usize) {
@@ -202,14 +204,20 @@ impl Worker {
         }
     }
 
-    /// Half-closed connections are exempt from the idle timeout.
-    fn leave_idle_list(&mut self, key: u32) {
-        let Some(conn) = self.conns.get(key as usize) else { return };
-        if conn.phase != Phase::Open || !conn.relay.half_closed() {
+    /// Half-closed connections are exempt from the idle timeout and have one of their own.
+    fn note_half_close(&mut self, key: u32) {
+        let now = self.now;
+        let Some(conn) = self.conns.get_mut(key as usize) else { return };
+        if conn.phase != Phase::Open || !conn.relay.half_closed() || conn.halved {
             return;
         }
-        if let Some(station) = self.stations.get_mut(conn.station as usize) {
-            station.open.remove(&mut self.conns, key);
+        conn.halved = true;
+        let Some(station) = self.stations.get_mut(conn.station as usize) else { return };
+        station.open.remove(&mut self.conns, key);
+        station.halved.append(&mut self.conns, key, now);
+        let half_close_s = station.half_close_s;
+        if half_close_s > 0 {
+            self.due_by(now.plus_s(half_close_s));
         }
     }
 }

@@ -128,6 +128,35 @@ fn half_closed_connections_are_exempt_from_the_idle_timeout() {
 }
 
 #[test]
+fn half_closed_connections_have_a_timeout_of_their_own() {
+    let server = TestServer::handing("s0");
+    let pen = Pen::bare().servers([server.word()]).command("half_close_timeout 1").start();
+    let pair = || {
+        let client = pen.client();
+        client.send("question").expect("pen takes it");
+        let served = server.next();
+        assert_eq!(served.read_exact(8), Ok(b"question".to_vec()));
+        (client, served)
+    };
+    let ((open, _open), (half, at_half), (busy, at_busy)) = (pair(), pair(), pair());
+    for (client, served) in [(&half, &at_half), (&busy, &at_busy)] {
+        client.finish();
+        assert_eq!(served.end(), End::Eof);
+    }
+    // Looking whether it has ended would take the reset away.
+    let silent = std::thread::spawn(move || half.end());
+    until("the silent one to end", || {
+        at_busy.send("x").expect("a busy connection stays");
+        assert_eq!(busy.read_exact(1), Ok(b"x".to_vec()));
+        silent.is_finished().then_some(())
+    });
+    assert_eq!(silent.join().expect("a client"), End::Reset);
+    at_busy.finish();
+    assert_eq!(busy.end(), End::Eof);
+    assert!(!open.has_ended(), "an open connection stays");
+}
+
+#[test]
 fn exit_needs_leave() {
     let mut pen = Pen::bare().start();
     assert!(pen.ctl("exit").contains("-X"));

@@ -36,7 +36,22 @@ pub(super) const ROWS: &[Spec] = &[
         |a| number(a, Number::IdleTimeout),
     )
     .json()
-    .manual("0 is never. Half-closed connections are exempt."),
+    .manual("0 is never. Half-closed connections are exempt; half_close_timeout is for them."),
+    Spec::new(
+        "half_close_timeout",
+        &["half_close_timeout [T]"],
+        Scope::Service,
+        "seconds without traffic after which a half-closed connection is closed",
+        |a| number(a, Number::HalfCloseTimeout),
+    )
+    .json()
+    .since("0.1.0")
+    .manual(
+        "A connection is half-closed when one side has ended its stream and the other has not; such a \
+         side may have vanished since. 0 (the default) is never. A server may rightly compute for long \
+         after its client has ended the request: take more than the longest time that is known of. \
+         60 is enough for most.",
+    ),
     Spec::new(
         "idlers",
         &["idlers [N]"],
