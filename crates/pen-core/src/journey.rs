@@ -180,6 +180,7 @@ impl Journey {
             return Step::Close(CloseReason::NoServer);
         };
         load.release_pending();
+        load.count_failure(failure);
         let same_place = live.server(from).is_none_or(|s| s.moves == moves);
         if failure.blames_server() && same_place {
             load.fail(now);
@@ -301,6 +302,7 @@ impl Journey {
             Some(Err(refusal)) => {
                 self.unseen |= refusal == Refusal::NotTransparent;
                 self.note_crowd(which, refusal);
+                asking.count(which, refusal);
                 passed(which, refusal);
                 false
             }

@@ -43,6 +43,7 @@ pub mod servers;
 pub mod service;
 pub mod slots;
 pub mod socket_options;
+pub mod tally;
 pub mod tarpit;
 pub mod transparent;
 pub mod weblog;

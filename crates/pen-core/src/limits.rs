@@ -24,6 +24,17 @@ pub const CLIENTS_AT_ONCE: u32 = 4_096;
 pub const CONNECTIONS_MAX: u32 = 8_388_608;
 /// Descriptors kept for control sessions, logs, files and listeners when `conn_max` is computed.
 pub const DESCRIPTOR_RESERVE: u32 = 64;
+/// Clients with the most visits that the overview names per service.
+pub const TOP_CLIENTS: usize = 20;
+/// Seconds from one sample of the history to the next.
+pub const HISTORY_STEP_S: u32 = 5;
+/// Samples of the history; the oldest goes.
+pub const HISTORY_STEPS: usize = 60;
+/// Services of which there is a history; later ones have none.
+pub const HISTORY_SERVICES_MAX: usize = 32;
+/// Servers of a service of which there is a history, emergency and abuse server apart; later ones
+/// have none.
+pub const HISTORY_SERVERS_MAX: usize = 32;
 /// Connects to servers that may be pending per service before accepting pauses; clients whose first
 /// bytes or handshake were waited for wait on.
 pub const PENDING_DEFAULT: u32 = 100;

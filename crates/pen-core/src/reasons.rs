@@ -166,6 +166,16 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Every refusal, for tables and metrics.
+    pub const ALL: [Self; 6] = [
+        Self::Unset,
+        Self::Blacklisted,
+        Self::Full,
+        Self::DeniedByAcl,
+        Self::PendingShare,
+        Self::NotTransparent,
+    ];
+
     /// The word used in logs, metrics and tests.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -203,6 +213,17 @@ pub enum ConnectFailure {
 }
 
 impl ConnectFailure {
+    /// Every failure, for tables and metrics.
+    pub const ALL: [Self; 7] = [
+        Self::Refused,
+        Self::TimedOut,
+        Self::Unreachable,
+        Self::TlsHandshake,
+        Self::TlsCertificate,
+        Self::LocalResources,
+        Self::NotTransparent,
+    ];
+
     /// The word used in logs, metrics and tests.
     #[must_use]
     pub fn word(self) -> &'static str {

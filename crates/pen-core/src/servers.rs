@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 use crate::addr::{Host, Place};
 use crate::config::ServerConfig;
 use crate::moment::Moment;
-use crate::reasons::Refusal;
+use crate::reasons::{ConnectFailure, Refusal};
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -128,7 +128,8 @@ fn split(places: u64) -> (u32, u32) {
 ///
 /// Life of one use: [`Load::reserve`] (pending), then [`Load::establish`] or
 /// [`Load::release_pending`]; at the end [`Load::release_established`]. On a cache line of its own: every
-/// connection writes to the one of its server.
+/// connection writes to the one of its server. What is counted here is counted since the slot is there,
+/// wherever its server was.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub struct Load {
@@ -141,6 +142,10 @@ pub struct Load {
     sentenced_until: AtomicU64,
     sent: AtomicU64,
     received: AtomicU64,
+    /// Connections that were established since there is this load.
+    total: AtomicU64,
+    failures: [AtomicU64; ConnectFailure::ALL.len()],
+    refusals: [AtomicU64; Refusal::ALL.len()],
 }
 
 impl Load {
@@ -175,6 +180,8 @@ impl Load {
     pub fn establish(&self) {
         let before = self.places.fetch_add(ESTABLISHED - 1, Ordering::AcqRel);
         debug_assert!(split(before).1 > 0, "established a connect nobody had begun");
+        // On the cache line that the places are on.
+        self.total.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The pending connect failed or was given up.
@@ -239,6 +246,46 @@ impl Load {
     pub fn blacklisted(&self, now: Moment, blacklist_s: u32) -> bool {
         now.0 < self.sentenced_until.load(Ordering::Acquire)
             || self.failed_at().is_some_and(|at| now.since_ms(at) < u64::from(blacklist_s) * 1000)
+    }
+
+    /// Seconds until it is not out any more, rounded up; `None` if it is not out.
+    #[must_use]
+    pub fn left_out_for(&self, now: Moment, blacklist_s: u32) -> Option<u64> {
+        let failed_until = self.failed_at().map_or(Moment(0), |at| at.plus_s(blacklist_s));
+        let until = failed_until.max(self.sentenced_until().unwrap_or_default());
+        (until > now).then(|| until.since_ms(now).div_ceil(1000))
+    }
+
+    /// A connect failed, or a server in use reported that it takes nothing.
+    pub fn count_failure(&self, failure: ConnectFailure) {
+        if let Some(count) = self.failures.get(failure as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The server was passed over.
+    pub fn count_refusal(&self, refusal: Refusal) {
+        if let Some(count) = self.refusals.get(refusal as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Connections and flows that were established, idlers included.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
+    }
+
+    /// Failures by reason, in the order of [`ConnectFailure::ALL`].
+    #[must_use]
+    pub fn failures(&self) -> [u64; ConnectFailure::ALL.len()] {
+        self.failures.each_ref().map(|count| count.load(Ordering::Relaxed))
+    }
+
+    /// How often clients passed it over, by reason, in the order of [`Refusal::ALL`].
+    #[must_use]
+    pub fn refusals(&self) -> [u64; Refusal::ALL.len()] {
+        self.refusals.each_ref().map(|count| count.load(Ordering::Relaxed))
     }
 
     /// Adds bytes moved: `sent` to the server, `received` from it.

@@ -10,6 +10,7 @@ mod demo;
 mod dsr;
 mod engine;
 mod files;
+mod gather;
 mod inspection;
 mod lifecycle;
 mod listeners;

@@ -21,6 +21,7 @@ use pen_sys::services::{self, Services};
 use pen_sys::sockets;
 
 use crate::countries::{self, Database};
+use crate::gather::{Board, Shown};
 use crate::listeners::{Gates, Keeper};
 use crate::logs::{self, Level, Logs};
 use crate::shared::{Order, Pool, Service};
@@ -40,6 +41,8 @@ pub struct Running {
     pub pool: Arc<Pool>,
     /// The door to the log thread.
     pub logs: Logs,
+    /// What other threads may know.
+    pub board: Arc<Board>,
     /// What knows the countries of clients.
     countries: Option<Arc<Database>>,
     /// What clients are shown: certificates and what belongs to them.
@@ -146,6 +149,7 @@ impl Running {
         let mut running = Self {
             config: Config { process: config.process.clone(), services: Vec::new() },
             services: Vec::new(),
+            board: Arc::new(Board::new(Arc::clone(&pool))),
             pool,
             logs,
             countries: None,
@@ -174,6 +178,7 @@ impl Running {
         changes.caution(cautions.into_iter().chain(warning));
         changes.take(told);
         changes.warnings.extend(running.expiring());
+        running.show();
         Ok((running, changes))
     }
 
@@ -208,8 +213,14 @@ impl Running {
         changes.caution(cautions);
         changes.take(told);
         changes.warnings.extend(self.expiring());
+        self.show();
         self.keeper.wait_until_closed();
         Ok(changes)
+    }
+
+    /// Tells other threads what is true.
+    fn show(&self) {
+        self.board.show(Shown { services: self.services.clone(), frames: self.posts.windows() });
     }
 
     /// The service called `name`.

@@ -6,6 +6,7 @@
 //! | [`Service::tls`], [`Service::tls_servers`] | control thread | as above |
 //! | [`Service::tables`] | any worker | one short lock per new and per ended connection, never over a system call |
 //! | [`Service::room`], [`Service::pending`], server loads | any worker | atomics; limits by compare-and-swap |
+//! | [`Service::count`] | each worker its own | atomics that one thread writes and anybody reads |
 //! | [`Mailbox`] | control thread, and workers that free a place or hand a client over | a short lock and a wake-up |
 //!
 //! What every connection writes to lies [`Apart`], so that it does not slow down who reads the rest.
@@ -15,7 +16,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -27,11 +28,11 @@ use pen_core::clients::ClientTable;
 use pen_core::flow::Counters;
 use pen_core::handshakes::Handshakes;
 use pen_core::limits;
-use pen_core::reasons::TlsFault;
 use pen_core::report::ConnectionRow;
 use pen_core::select::Cursor;
 use pen_core::service::Live;
 use pen_core::slots::Slots;
+use pen_core::tally::{Sums, Tally};
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::tls;
@@ -62,8 +63,8 @@ pub struct Service {
     pub idlers: AtomicU32,
     /// Number of the server used last, as the reports print it; -3 before the first.
     pub last_server: Apart<AtomicI64>,
-    /// What came of the TLS handshakes of clients.
-    pub handshakes: Outcomes,
+    /// What became of connections: each worker writes its own.
+    tallies: Vec<Apart<Tally>>,
     /// What became of datagrams.
     pub datagrams: Counters,
     /// Workers that stopped accepting for want of room in this service.
@@ -135,7 +136,7 @@ impl Service {
             idler_cursor: Cursor::default(),
             idlers: AtomicU32::new(0),
             last_server: Apart::new(AtomicI64::new(-3)),
-            handshakes: Outcomes::default(),
+            tallies: (0..workers).map(|_| Apart::default()).collect(),
             datagrams: Counters::default(),
             starved: Starved::new(workers),
         }
@@ -167,6 +168,23 @@ impl Service {
         self.feed_starved(pool);
     }
 
+    /// Worker `worker` counts something; it alone may say that it is this worker.
+    pub fn count(&self, worker: usize, note: impl FnOnce(&Tally)) {
+        if let Some(tally) = self.tallies.get(worker) {
+            note(tally);
+        }
+    }
+
+    /// What became of connections at all workers since the service began.
+    #[must_use]
+    pub fn sums(&self) -> Sums {
+        let mut sums = Sums::default();
+        for tally in &self.tallies {
+            sums += &tally.read();
+        }
+        sums
+    }
+
     /// The tables, locked. Hold it briefly and never over a system call.
     pub fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
@@ -184,29 +202,6 @@ impl Service {
     /// There is room again, or fewer connects are pending: wakes the workers that wait for it.
     pub fn feed_starved(&self, pool: &Pool) {
         self.starved.wake(&pool.mailboxes, || Order::Resume { service: self.id });
-    }
-}
-
-/// What came of the TLS handshakes of a service's clients, counted since it exists.
-#[derive(Debug, Default)]
-pub struct Outcomes {
-    full: AtomicU64,
-    resumed: AtomicU64,
-    failed: [AtomicU64; TlsFault::ALL.len()],
-}
-
-impl Outcomes {
-    /// One succeeded; `resumed` is one that needed no certificate.
-    pub fn succeeded(&self, resumed: bool) {
-        let count = if resumed { &self.resumed } else { &self.full };
-        count.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// One failed.
-    pub fn failed(&self, fault: TlsFault) {
-        if let Some(count) = self.failed.get(fault as usize) {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
     }
 }
 
@@ -452,6 +447,13 @@ pub enum Order {
         rows: bool,
         /// Hears the rows in any order.
         reply: Sender<Vec<ConnectionRow>>,
+    },
+    /// Say that it still works.
+    Answer {
+        /// Add what the open connections of all services have moved to the tables first.
+        settle: bool,
+        /// Hears that it is done.
+        done: Sender<()>,
     },
     /// Another worker, which has more connections, accepted this client.
     TakeOver(Newcomer),

@@ -433,6 +433,8 @@ pub enum Report {
     Sources,
     /// `spread`
     Spread,
+    /// `overview`
+    Overview,
     /// `pid`
     Pid,
 }

@@ -461,6 +461,7 @@ fn reports_and_effects() {
         ("idlers 4", Report::Idlers),
         ("sources", Report::Sources),
         ("spread", Report::Spread),
+        ("overview", Report::Overview),
         ("pid", Report::Pid),
     ] {
         let (_, done) = after(Door::Control, &[line]);

@@ -51,6 +51,13 @@ impl Asking<'_> {
         Some(taken.map(|()| Held::Pending { load: Arc::clone(load), moves }))
     }
 
+    /// Counts that a client passed the server over. An idler has no client that would wait longer for it.
+    pub fn count(&self, which: ServerRef, refusal: Refusal) {
+        if let (Some(_), Some(server)) = (self.visitor, self.live.server(which)) {
+            server.load.count_refusal(refusal);
+        }
+    }
+
     /// Whether a connection to the server can carry the address it has to. A Unix server is shown
     /// none, so none is wrong.
     fn can_be_shown(&self, server: &Server) -> bool {

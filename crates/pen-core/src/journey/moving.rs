@@ -58,6 +58,7 @@ impl Journey {
         let Held::Established { load, moves } = mem::replace(&mut self.held, Held::Nothing) else {
             return None;
         };
+        load.count_failure(failure);
         self.current = None;
         self.round = match from {
             ServerRef::Regular(initial) => Round::Running { initial, crowded: None },

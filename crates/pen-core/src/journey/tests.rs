@@ -390,3 +390,39 @@ fn a_route_to_one_server_goes_there_or_nowhere() {
         journey.end(0, 0);
     }
 }
+
+#[test]
+fn what_happens_at_servers_is_counted_there() {
+    let mut config = with_emergency(3);
+    config.servers[1].port = 0;
+    let live = live(&config);
+    let who = visitor(1, Some(0));
+    let (mut journey, step) = Journey::start(&live, &Cursor::default(), &who, NOW, |_, _| ());
+    assert_eq!(step, to(0));
+    assert_eq!(journey.failed(&live, &who, ConnectFailure::TimedOut, NOW, |_, _| ()), to(2));
+    journey.connected();
+    journey.end(0, 0);
+    let refusals = |n: usize, r: Refusal| live.servers[n].load.refusals()[r as usize];
+    assert_eq!(refusals(1, Refusal::Unset), 1);
+    let totals: Vec<u64> = live.servers.iter().map(|s| s.load.total()).collect();
+    assert_eq!(totals, [0, 0, 1]);
+    assert_eq!(live.servers[0].load.failures()[ConnectFailure::TimedOut as usize], 1);
+    assert_eq!(live.servers[0].load.failures().iter().sum::<u64>(), 1);
+    // A server in use that fails is counted as well; an idler has nobody who is passed on.
+    let (mut journey, step) = Journey::start(&live, &Cursor::default(), &who, NOW, |_, _| ());
+    assert_eq!(step, to(2));
+    journey.connected();
+    assert!(journey.lost(&live, &who, ConnectFailure::Refused, NOW, |_, _| ()).is_some());
+    journey.end(0, 0);
+    assert_eq!(live.servers[2].load.failures()[ConnectFailure::Refused as usize], 1);
+    let before = refusals(0, Refusal::Blacklisted);
+    let (mut idler, _) = Journey::idler(&live, &Cursor::default(), NOW);
+    idler.end(0, 0);
+    assert_eq!(refusals(0, Refusal::Blacklisted), before);
+    for (n, refusal) in Refusal::ALL.into_iter().enumerate() {
+        assert_eq!(refusal as usize, n);
+    }
+    for (n, failure) in ConnectFailure::ALL.into_iter().enumerate() {
+        assert_eq!(failure as usize, n);
+    }
+}

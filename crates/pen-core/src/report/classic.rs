@@ -167,6 +167,9 @@ fn unused(number: i64) -> ConnectionRow {
         server: ServerRef::number_or_none(None),
         age_s: 0,
         idle_s: 0,
+        asked_ms: None,
+        connected_ms: None,
+        first_byte_ms: None,
         tls: None,
     }
 }

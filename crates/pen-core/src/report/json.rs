@@ -4,10 +4,13 @@
 //! in `docs/json.md`, which a test keeps complete. Replies that settings alone can give are in
 //! `command/apply/show.rs`.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::{CertificateRow, ClientRow, ConnectionRow, ServerRow, Snapshot, TlsRow, classic};
 use crate::config::Mode;
+use crate::reasons::{ConnectFailure, Refusal};
 
 /// `servers json`
 #[must_use]
@@ -235,7 +238,7 @@ pub fn spread(counts: &[u32]) -> String {
 /// whose only field is the command's word.
 #[must_use]
 pub fn setting(word: &str, value: impl Serialize) -> String {
-    line(&std::collections::BTreeMap::from([(word, value)]))
+    line(&BTreeMap::from([(word, value)]))
 }
 
 #[derive(Serialize)]
@@ -256,7 +259,7 @@ impl<'a> Table<'a> {
 }
 
 #[derive(Serialize)]
-struct Server<'a> {
+pub(super) struct Server<'a> {
     number: i64,
     name: Option<&'a str>,
     address: String,
@@ -270,15 +273,19 @@ struct Server<'a> {
     prio: u32,
     sent: u64,
     received: u64,
+    total: u64,
+    failures: BTreeMap<&'static str, u64>,
+    refusals: BTreeMap<&'static str, u64>,
     usable: bool,
     blacklisted: bool,
+    sentence_s: Option<u64>,
     failed_ago_s: Option<u64>,
     tls: &'static str,
     tls_name: Option<&'a str>,
 }
 
 impl<'a> Server<'a> {
-    fn of(row: &'a ServerRow) -> Self {
+    pub(super) fn of(row: &'a ServerRow) -> Self {
         Self {
             number: row.server.number(),
             name: row.name.as_deref(),
@@ -293,8 +300,12 @@ impl<'a> Server<'a> {
             prio: row.prio,
             sent: row.sent,
             received: row.received,
+            total: row.total,
+            failures: occurred(ConnectFailure::ALL.map(ConnectFailure::word), row.failures),
+            refusals: occurred(Refusal::ALL.map(Refusal::word), row.refusals),
             usable: row.usable(),
             blacklisted: row.blacklisted,
+            sentence_s: row.sentence_s,
             failed_ago_s: row.failed_ago_s,
             tls: row.tls.trust.word(),
             tls_name: row.tls.sni.as_deref(),
@@ -303,7 +314,7 @@ impl<'a> Server<'a> {
 }
 
 #[derive(Serialize)]
-struct Client {
+pub(super) struct Client {
     slot: u32,
     address: String,
     age_s: u64,
@@ -314,7 +325,7 @@ struct Client {
 }
 
 impl Client {
-    fn of(row: &ClientRow) -> Self {
+    pub(super) fn of(row: &ClientRow) -> Self {
         Self {
             slot: row.slot,
             address: row.addr.to_string(),
@@ -339,6 +350,9 @@ struct Connection<'a> {
     server: i64,
     age_s: u64,
     idle_s: u64,
+    asked_ms: Option<u32>,
+    connected_ms: Option<u32>,
+    first_byte_ms: Option<u32>,
     tls: Option<Tls<'a>>,
 }
 
@@ -355,6 +369,9 @@ impl<'a> Connection<'a> {
             server: row.server,
             age_s: row.age_s,
             idle_s: row.idle_s,
+            asked_ms: row.asked_ms,
+            connected_ms: row.connected_ms,
+            first_byte_ms: row.first_byte_ms,
             tls: row.tls.as_deref().map(Tls::of),
         }
     }
@@ -381,6 +398,14 @@ impl<'a> Tls<'a> {
             resumed: row.resumed,
         }
     }
+}
+
+/// What has occurred, by word.
+pub(super) fn occurred<const N: usize>(
+    words: [&'static str; N],
+    counts: [u64; N],
+) -> BTreeMap<&'static str, u64> {
+    words.into_iter().zip(counts).filter(|(_, count)| *count != 0).collect()
 }
 
 pub(super) fn line(value: &impl Serialize) -> String {

@@ -7,6 +7,7 @@ pub mod dsr;
 pub mod flows;
 pub mod html;
 pub mod json;
+pub mod overview;
 pub mod routes;
 pub mod sources;
 pub mod text;
@@ -17,6 +18,7 @@ mod tests;
 use crate::addr::{ClientAddr, Host};
 use crate::config::ServerTls;
 use crate::moment::{Moment, WallSeconds};
+use crate::reasons::{ConnectFailure, Refusal};
 use crate::servers::{Server, ServerRef};
 
 pub use certificates::CertificateRow;
@@ -42,6 +44,8 @@ pub struct Snapshot {
     pub abuse: Option<ServerRow>,
     /// Size of the client table.
     pub clients_max: u32,
+    /// Slots of the client table that were ever used.
+    pub clients_used: u32,
     /// Remembered clients in slot order.
     pub clients: Vec<ClientRow>,
     /// Size of the connection table.
@@ -99,8 +103,16 @@ pub struct ServerRow {
     pub sent: u64,
     /// Bytes received from it.
     pub received: u64,
+    /// Connections and flows that were established since there is this slot.
+    pub total: u64,
+    /// Failures by reason, in the order of [`ConnectFailure::ALL`].
+    pub failures: [u64; ConnectFailure::ALL.len()],
+    /// How often clients passed it over, by reason, in the order of [`Refusal::ALL`].
+    pub refusals: [u64; Refusal::ALL.len()],
     /// Left out at this moment.
     pub blacklisted: bool,
+    /// Seconds until it is not left out any more, rounded up.
+    pub sentence_s: Option<u64>,
     /// Seconds since the last failure, if it ever failed.
     pub failed_ago_s: Option<u64>,
     /// What the classic calls status: wall-clock seconds of the last failure, 0 = never. An
@@ -138,7 +150,11 @@ impl ServerRow {
             prio: config.prio,
             sent: load.sent(),
             received: load.received(),
+            total: load.total(),
+            failures: load.failures(),
+            refusals: load.refusals(),
             blacklisted: load.blacklisted(now, blacklist_s),
+            sentence_s: load.left_out_for(now, blacklist_s),
             failed_ago_s,
             status: status(load.sentenced_until(), failed_ago_s, now, wall, blacklist_s),
         }
@@ -223,6 +239,12 @@ pub struct ConnectionRow {
     pub age_s: u64,
     /// Whole seconds since bytes moved.
     pub idle_s: u64,
+    /// Milliseconds after it was accepted at which the first server was asked.
+    pub asked_ms: Option<u32>,
+    /// The same of the moment at which a server was connected.
+    pub connected_ms: Option<u32>,
+    /// The same of the moment at which the server's first byte came.
+    pub first_byte_ms: Option<u32>,
     /// The session with the client; none without TLS and while the handshake is not over.
     pub tls: Option<Box<TlsRow>>,
 }

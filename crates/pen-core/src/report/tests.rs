@@ -35,6 +35,7 @@ fn snapshot() -> Snapshot {
         emergency: Some(outside),
         abuse: None,
         clients_max: 17,
+        clients_used: 2,
         clients: vec![client(0, 2, Some(1)), client(1, 400, None)],
         conn_max: 44,
         conn_used: 1,
@@ -50,6 +51,9 @@ fn snapshot() -> Snapshot {
             server: -1,
             age_s: 5,
             idle_s: 4,
+            asked_ms: Some(1),
+            connected_ms: Some(2),
+            first_byte_ms: None,
             tls: None,
         }],
         idlers: 1,
@@ -189,7 +193,7 @@ fn json_twins() {
         ),
         (
             json::connection(&s, 3),
-            r#"{"service":"default","in_range":true,"connection":{"number":3,"state":10,"downfd":7,"upfd":8,"pending_down":9,"pending_up":0,"client":0,"server":-1,"age_s":5,"idle_s":4,"tls":null}}"#,
+            r#"{"service":"default","in_range":true,"connection":{"number":3,"state":10,"downfd":7,"upfd":8,"pending_down":9,"pending_up":0,"client":0,"server":-1,"age_s":5,"idle_s":4,"asked_ms":1,"connected_ms":2,"first_byte_ms":null,"tls":null}}"#,
         ),
         (json::connection(&s, 99), r#"{"service":"default","in_range":false,"connection":null}"#),
         (json::socket(&s, 7), r#"{"service":"default","socket":7,"connection":3}"#),
@@ -206,7 +210,7 @@ fn json_twins() {
     let first = concat!(
         r#"{"service":"default","servers":[{"number":0,"name":null,"address":"127.0.0.1","port":8080,"acl":0,"#,
         r#""connections":1,"pending":0,"max":5,"hard":6,"weight":7,"prio":8,"sent":300,"received":500,"#,
-        r#""usable":true,"blacklisted":false,"failed_ago_s":null,"tls":"off","tls_name":null},"#
+        r#""total":0,"failures":{},"refusals":{},"usable":true,"blacklisted":false,"sentence_s":null,"failed_ago_s":null,"tls":"off","tls_name":null},"#
     );
     assert!(json::servers(&s).starts_with(first), "{}", json::servers(&s));
     let status: serde_json::Value = serde_json::from_str(&json::status(&s)).unwrap();
@@ -315,6 +319,7 @@ fn every_field_of_the_twins_is_documented() {
         flows::json(&flows::FlowsRow::default()),
         routes::json("default", Some(&table())),
         dsr::json(&dsr::DsrRow { servers: vec![dsr::Found::default()], ..dsr::DsrRow::default() }),
+        overview::tests::everything(),
     ] {
         names(&serde_json::from_str(&reply).unwrap(), &mut fields);
     }

@@ -6,8 +6,6 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{self, Sender};
-use std::time::{Duration, Instant};
 
 use pen_core::command::Report;
 use pen_core::limits;
@@ -15,16 +13,15 @@ use pen_core::report::dsr;
 use pen_core::report::flows::{self, FlowsRow};
 use pen_core::report::sources::{self, Sources};
 use pen_core::report::{
-    ClientRow, ConnectionRow, ServerRow, Snapshot, certificates, classic, html, json, routes,
+    ConnectionRow, Snapshot, certificates, classic, html, json, overview, routes,
 };
-use pen_core::servers::ServerRef;
 use pen_sys::localtime;
 
-use crate::clock;
 use crate::files;
+use crate::gather::{Much, ask, clients, shallow, with_servers};
 use crate::logs::Level;
 use crate::publish::Running;
-use crate::shared::{Order, Pool, Service};
+use crate::shared::{Order, Service};
 
 /// The reply when the status page cannot be written.
 const NO_PAGE: &str = "Unable to create webstats\n";
@@ -93,6 +90,10 @@ pub fn reply(running: &Running, service: &str, report: &Report, as_json: bool) -
             let counts: Vec<u32> = workers.map(|m| m.connections.load(Ordering::Relaxed)).collect();
             if as_json { json::spread(&counts) } else { classic::spread(&counts) }
         }
+        (Report::Overview, false) => overview::text(&running.board.overview(Much::Servers)),
+        (Report::Overview, true) => {
+            overview::json(&running.board.overview(Much::Clients), None, None)
+        }
         (Report::Pid, _) => number("pid", std::process::id(), as_json),
     }
 }
@@ -125,74 +126,12 @@ pub fn snapshot(running: &Running, service: &Arc<Service>, depth: Depth) -> Snap
     shot
 }
 
-/// What is known without asking the workers, and the servers with what ended connections moved.
-fn with_servers(service: &Service) -> Snapshot {
-    let mut shot = shallow(service);
-    let live = service.live.load();
-    let (now, wall) = (clock::now(), shot.wall);
-    let row = |which, server| ServerRow {
-        by_frame: live.config.dsr.interface.is_some(),
-        ..ServerRow::of(which, server, now, wall, live.config.blacklist_s)
-    };
-    let numbered = live.servers.iter().zip(0_u32..);
-    shot.servers = numbered.map(|(s, n)| row(ServerRef::Regular(n), s)).collect();
-    shot.emergency = live.emergency.as_ref().map(|s| row(ServerRef::Emergency, s));
-    shot.abuse = live.abuse.as_ref().map(|s| row(ServerRef::Abuse, s));
-    shot
-}
-
-/// The remembered clients. The table is locked for a part of it at a time: workers need it for every
-/// new connection.
-fn clients(service: &Service) -> Vec<ClientRow> {
-    let (now, tracking_s) = (clock::now(), service.live.load().config.tracking_s);
-    let mut rows = Vec::new();
-    let mut next = Some(0_u32);
-    while let Some(first) = next {
-        let tables = service.tables();
-        let part = first..first.saturating_add(limits::CLIENTS_AT_ONCE);
-        next = (part.end < tables.clients.used()).then_some(part.end);
-        let entries = tables.clients.entries(part, now, tracking_s);
-        rows.extend(entries.map(|e| ClientRow {
-            slot: e.slot,
-            addr: e.addr,
-            age_s: now.since_s(e.last_seen),
-            server: e.server,
-            connects: e.connects,
-            sent: e.sent,
-            received: e.received,
-        }));
-    }
-    rows
-}
-
 /// Whether one of the workers closed the connection.
 #[must_use]
 pub fn close(running: &Running, service: &Service, slot: u32) -> bool {
     let (answers, _) =
         ask(&running.pool, |reply| Order::Close { service: service.id, slot, reply });
     answers.contains(&true)
-}
-
-/// What is known without asking the workers.
-fn shallow(service: &Service) -> Snapshot {
-    let live = service.live.load();
-    let wall = clock::wall();
-    let mut shot = Snapshot {
-        service: service.name.clone(),
-        time: localtime::stamp(wall.0),
-        wall,
-        listen: live.config.listen.iter().map(|l| l.text.clone()).collect(),
-        current: service.last_server.load(Ordering::Relaxed),
-        idlers: service.idlers.load(Ordering::Relaxed),
-        idlers_wanted: live.config.idlers,
-        ..Snapshot::default()
-    };
-    let tables = service.tables();
-    shot.clients_max = tables.clients.max();
-    shot.conn_max = tables.slots.max();
-    shot.conn_used = tables.slots.used();
-    shot.conn_last = tables.slots.last();
-    shot
 }
 
 fn status(running: &Running, service: &Arc<Service>) -> String {
@@ -243,23 +182,4 @@ fn connections(running: &Running, service: &Service, rows: bool) -> Vec<Connecti
     let mut all: Vec<ConnectionRow> = answers.into_iter().flatten().collect();
     all.sort_by_key(|row| row.slot);
     all
-}
-
-/// Asks every worker and collects what they answer until all have let go of their end. The flag
-/// says whether they did in time.
-fn ask<T>(pool: &Pool, order: impl Fn(Sender<T>) -> Order) -> (Vec<T>, bool) {
-    let (end, answers) = mpsc::channel();
-    for mailbox in &pool.mailboxes {
-        mailbox.post(order(end.clone()));
-    }
-    drop(end);
-    let deadline = Instant::now() + Duration::from_secs(u64::from(limits::WORKER_ANSWER_S));
-    let mut all = Vec::new();
-    loop {
-        match answers.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(answer) => all.push(answer),
-            Err(mpsc::RecvTimeoutError::Disconnected) => return (all, true),
-            Err(mpsc::RecvTimeoutError::Timeout) => return (all, false),
-        }
-    }
 }

@@ -52,6 +52,7 @@ impl Desk {
         self.running.logs.say(Level::Always, || {
             format!("draining: {} connections are left", self.running.connections())
         });
+        self.running.board.drains();
         self.running.close_doors();
         self.running.order_all(|| Order::Drain);
     }
@@ -101,6 +102,9 @@ impl Desk {
     /// The file was read and its settings are true, or nothing has changed.
     pub(super) fn reloaded(&mut self, file: &str, result: Result<(), String>) {
         self.renew_files();
+        if result.is_ok() {
+            self.running.board.reloaded();
+        }
         let text = match result {
             Ok(()) => format!("{file} was read again"),
             Err(why) => format!("WARNING: {why}; nothing has changed"),

@@ -55,6 +55,24 @@ struct Crew {
     threads: Vec<JoinHandle<()>>,
 }
 
+/// A look at the direct server return of a service, from any thread.
+#[derive(Debug)]
+pub struct Window(Arc<Shared>);
+
+impl Window {
+    /// Whether it is that service's.
+    #[must_use]
+    pub fn is_of(&self, service: &Service) -> bool {
+        self.0.view.load().service.name == service.name
+    }
+
+    /// The numbers.
+    #[must_use]
+    pub fn row(&self) -> DsrRow {
+        self.0.row()
+    }
+}
+
 /// What the threads of a service share.
 #[derive(Debug)]
 struct Shared {
@@ -116,6 +134,12 @@ impl Posts {
             }
         }
         troubles
+    }
+
+    /// What other threads may see.
+    #[must_use]
+    pub fn windows(&self) -> Vec<Window> {
+        self.0.values().map(|crew| Window(Arc::clone(&crew.shared))).collect()
     }
 
     /// The numbers of a service, if it has direct server return.

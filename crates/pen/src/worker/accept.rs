@@ -16,6 +16,7 @@ use pen_core::relay::Side;
 use pen_core::select::Visitor;
 use pen_core::servers::ServerRef;
 use pen_core::service::Live;
+use pen_core::tally::Tally;
 use pen_sys::sockets::{self, Accepted};
 use rustix::event::epoll;
 
@@ -136,6 +137,7 @@ impl Worker {
         let waits =
             terminator.is_some() || asks || permitted && (live.config.peek || live.config.dummy);
         let step = self.enter(service, &live, &mut conn, permitted, waits);
+        service.count(self.index, Tally::accepted);
         self.say_accepted(service, &conn);
         let first_bytes_to = if live.config.dummy { Phase::Dummy } else { Phase::Peeking };
         conn.phase = if step.is_some() { Phase::Connecting } else { first_bytes_to };

@@ -19,6 +19,7 @@ use super::beginning::Way;
 use super::hello::Asking;
 use super::queue::Links;
 use super::tap::ClientTap;
+use super::times::Times;
 use crate::engine::{End, Flow, Pumped, Scratch, Tap};
 use crate::tls::{Dialer, Session};
 
@@ -77,7 +78,7 @@ struct Settled {
 }
 
 /// Bytes moved since they were last added to the tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moved {
     /// Read from the client.
     pub from_client: u64,
@@ -155,6 +156,8 @@ pub struct Conn {
     pub accepted: Moment,
     /// When something moved last.
     pub active: Moment,
+    /// When it came how far.
+    pub times: Times,
     /// Its place in a list.
     pub links: Links,
     settled: Settled,
@@ -186,6 +189,7 @@ impl Conn {
             halved: false,
             accepted: now,
             active: now,
+            times: Times::default(),
             links: Links::default(),
             settled: Settled::default(),
         }
@@ -285,6 +289,9 @@ impl Conn {
             server: ServerRef::number_or_none(self.server()),
             age_s: now.since_s(self.accepted),
             idle_s: now.since_s(self.active),
+            asked_ms: self.times.asked(),
+            connected_ms: self.times.connected(),
+            first_byte_ms: self.times.first_byte(),
             tls: self.down_tls.as_ref().and_then(|s| s.facts()).map(Box::new),
         }
     }

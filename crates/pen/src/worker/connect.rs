@@ -64,6 +64,7 @@ impl Worker {
         let bytes_follow = dialer.is_some() || has_spoken(conn);
         let (config, client) = (&live.config, conn.visitor.peer);
         let call = Call { service, config, client, server, bytes_follow };
+        self.note_asked(key);
         let socket = match self.dial(call, &place) {
             // The spare descriptor was kept for this.
             Err(ConnectFailure::LocalResources) if self.spare.take().is_some() => {
@@ -167,6 +168,7 @@ impl Worker {
         if idler {
             return self.keep_idler(key, flags);
         }
+        self.note_connected(key, &service);
         if let Some(station) = self.stations.get_mut(station as usize) {
             station.open.append(&mut self.conns, key, self.now);
             let idle_s = station.idle_s;

@@ -13,7 +13,7 @@ use pen_sys::sockets;
 use rustix::net::RecvFlags;
 
 use super::Worker;
-use super::conn::{Conn, Phase};
+use super::conn::{Conn, Moved, Phase};
 use crate::shared::Service;
 
 /// What the sockets are told.
@@ -52,6 +52,13 @@ impl Worker {
     fn give_back(&mut self, key: u32, service: &Service, reason: CloseReason) {
         let Some(conn) = self.conns.get_mut(key as usize) else { return };
         let moved = conn.settle();
+        if !conn.is_idler() {
+            let (ms, all) = (self.now.since_ms(conn.accepted), &*conn);
+            service.count(self.index, |tally| {
+                tally.moved(moved.from_client, moved.to_client);
+                tally.closed(reason, ms, all.from_client.read, all.from_server.written);
+            });
+        }
         conn.tap = None;
         (conn.down_tls, conn.up_tls) = (None, None);
         conn.asking = None;
@@ -233,8 +240,12 @@ impl Worker {
     }
 
     /// Adds to the tables what the connection moved since the last time.
-    pub(super) fn settle(conn: &mut Conn, service: &Service) {
+    pub(super) fn settle(index: usize, conn: &mut Conn, service: &Service) {
         let moved = conn.settle();
+        if moved == Moved::default() {
+            return;
+        }
+        service.count(index, |tally| tally.moved(moved.from_client, moved.to_client));
         if let Some(journey) = conn.journey.as_ref() {
             Journey::count_bytes(journey, moved.to_server, moved.from_server);
         }

@@ -125,7 +125,7 @@ impl Worker {
         let resumed = conn.down_tls.as_ref().is_some_and(|s| s.is_resumed());
         self.handshake_over(key);
         let Some(service) = self.station_service(station) else { return };
-        service.handshakes.succeeded(resumed);
+        service.count(self.index, |tally| tally.shaken(resumed));
         self.say_shaken(&service, key);
         let live = service.live.load();
         let waits = permitted && (live.config.peek || live.config.dummy);
@@ -160,7 +160,7 @@ impl Worker {
     pub(super) fn refuse_handshake(&mut self, key: u32, trouble: &Trouble) {
         let Some(conn) = self.conns.get(key as usize) else { return };
         let Some(service) = self.station_service(conn.station) else { return };
-        service.handshakes.failed(trouble.fault);
+        service.count(self.index, |tally| tally.handshake_failed(trouble.fault));
         self.say_handshake_failed(&service, conn, trouble);
         match trouble.fault {
             TlsFault::Left | TlsFault::TimedOut | TlsFault::MadeRoom | TlsFault::TooMany => {

@@ -15,6 +15,7 @@ use pen_core::limits;
 use pen_core::reasons::{CloseReason, HelloFault};
 use pen_core::routes::To;
 use pen_core::service::Live;
+use pen_core::tally::Tally;
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
@@ -249,12 +250,14 @@ impl Worker {
             tables.slots.release(slot);
             tables.arrivals.leave(source, admission);
             drop(tables);
+            own.count(self.index, Tally::left);
             own.hand_on(&self.pool);
         }
         if let Some(station) = self.stations.get_mut(to as usize) {
             station.conns += 1;
         }
         self.one_less_at(own);
+        service.count(self.index, Tally::came);
         let live = service.live.load();
         let Some(conn) = self.conns.get_mut(key as usize) else { return };
         let mut tables = service.tables();

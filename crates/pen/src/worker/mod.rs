@@ -23,6 +23,7 @@ mod say;
 mod spread;
 mod station;
 mod tap;
+mod times;
 mod traffic;
 mod udp;
 

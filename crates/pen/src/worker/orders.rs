@@ -41,6 +41,12 @@ impl Worker {
                 let _ = reply.send(self.close_by_number(service, slot));
             }
             Order::Report { service, rows, reply } => self.report(service, rows, &reply),
+            Order::Answer { settle, done } => {
+                if settle {
+                    self.settle_all();
+                }
+                let _ = done.send(());
+            }
             Order::TakeOver(newcomer) => self.take_over(newcomer),
             Order::Drain => self.drain(),
             Order::Stop => self.stopped = true,
@@ -179,6 +185,23 @@ impl Worker {
             .and_then(|(key, _)| u32::try_from(key).ok())
     }
 
+    /// Adds what everything open has moved to the tables. One pass over all connections, whatever the
+    /// number of services: who asks regularly must not cost more with each of them.
+    fn settle_all(&mut self) {
+        let Self { conns, stations, index, .. } = self;
+        for (_, conn) in conns {
+            let station = stations.get(conn.station as usize);
+            if let Some(station) = station.filter(|_| conn.phase != Phase::Gone) {
+                Self::settle(*index, conn, &station.service);
+            }
+        }
+        let keys: Vec<u32> =
+            self.stations.iter().filter_map(|(key, _)| u32::try_from(key).ok()).collect();
+        for station in keys {
+            self.report_flows(station, None);
+        }
+    }
+
     fn report(&mut self, service: u32, rows: bool, reply: &Sender<Vec<ConnectionRow>>) {
         let mut answer = Vec::new();
         if let Some(station) = self.by_service.get(&service).copied()
@@ -188,7 +211,7 @@ impl Worker {
                 if conn.station != station || conn.phase == Phase::Gone {
                     continue;
                 }
-                Self::settle(conn, &service);
+                Self::settle(self.index, conn, &service);
                 if rows {
                     answer.push(conn.row(self.now));
                 }

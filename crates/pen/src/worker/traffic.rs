@@ -113,6 +113,7 @@ impl Worker {
         }
         let pumped = self.pump_flow(key, source);
         if source == Side::Server {
+            self.note_reply(key);
             self.after_reply(key);
         }
         match pumped {

@@ -12,6 +12,7 @@ mod control;
 mod http;
 mod life;
 mod limits;
+mod metrics;
 mod options;
 mod outage;
 mod reload;

@@ -19,6 +19,21 @@ pub(super) const ROWS: &[Spec] = &[
         "Of all services, spare connections included. The kernel spreads clients over the workers; a \
          worker with clearly more connections than another hands new clients over.",
     ),
+    Spec::new(
+        "overview",
+        &["overview [json]"],
+        Scope::Process,
+        "everything that runs: services, servers, counts",
+        |_| report(Report::Overview),
+    )
+    .json()
+    .control_only()
+    .since("0.2.0")
+    .manual(
+        "Of all services: whether they are ready and if not why, their servers, and what became of \
+         connections and datagrams since they began. The json form names the 20 clients with the most \
+         visits of each service as well; it is what the address of metrics serves as /status.json.",
+    ),
     Spec::new("control", &["control"], Scope::Process, "the control address as given", |_| {
         Ok(Command::Control)
     })

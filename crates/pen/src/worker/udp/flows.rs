@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use pen_core::addr::{ClientAddr, Peer, Place};
 use pen_core::arrivals::{Admission, Excess};
-use pen_core::flow::{Beginning, DropReason, Flow, FlowEnd, FlowId, FlowKey};
+use pen_core::flow::{Beginning, DropReason, Flow, FlowEnd, FlowId, FlowKey, Moved};
 use pen_core::journey::{Journey, Step};
 use pen_core::reasons::ConnectFailure;
 use pen_core::select::{self, Visitor};
@@ -304,6 +304,9 @@ impl Worker {
     pub(super) fn settle_flow(&mut self, scene: Scene<'_>, id: FlowId) {
         let Some(flow) = self.udp.table(scene.station).flows.get_mut(id) else { return };
         let moved = flow.settle();
+        if moved == Moved::default() {
+            return;
+        }
         flow.journey.count_bytes(moved.to_server, moved.to_client);
         let client = flow.client;
         scene.service.tables().clients.count_bytes(client, moved.to_client, moved.to_server);

@@ -109,6 +109,9 @@ impl Worker {
             server: ServerRef::number_or_none(flow.journey.server()),
             age_s: self.now.since_s(flow.opened),
             idle_s: self.now.since_s(flow.active),
+            asked_ms: None,
+            connected_ms: None,
+            first_byte_ms: None,
             tls: None,
         })
     }

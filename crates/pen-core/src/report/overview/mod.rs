@@ -1,0 +1,204 @@
+//! The overview: everything that runs at one moment, of all services together. `overview`, the web page,
+//! `/status.json` and the metrics are made from it, so they cannot contradict each other.
+//!
+//! Deliberately not here: how the numbers are gathered, and single connections.
+
+pub mod history;
+mod json;
+mod text;
+
+#[cfg(test)]
+pub(super) mod tests;
+
+use std::sync::Arc;
+
+use super::Snapshot;
+use super::dsr::DsrRow;
+use crate::config::{Protocol, ServiceConfig};
+use crate::flow;
+use crate::moment::WallSeconds;
+use crate::routes;
+use crate::tally::Sums;
+
+pub use history::History;
+pub use json::json;
+pub use text::text;
+
+/// Everything that runs at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Overview {
+    /// The process.
+    pub process: ProcessRow,
+    /// The services in the order of the settings.
+    pub services: Vec<ServiceRow>,
+    /// What happened lately, the newest last.
+    pub events: Vec<EventRow>,
+}
+
+/// The process at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct ProcessRow {
+    /// Its number.
+    pub pid: u32,
+    /// The moment.
+    pub time: WallSeconds,
+    /// When it started.
+    pub started: WallSeconds,
+    /// Connections of each worker, of all services, spare ones included.
+    pub workers: Vec<u32>,
+    /// How often the settings were read again.
+    pub reloads: u64,
+    /// It accepts no more and waits for its connections to end.
+    pub draining: bool,
+}
+
+impl ProcessRow {
+    /// Seconds since it started; 0 if the clock was set back since.
+    #[must_use]
+    pub fn uptime_s(&self) -> u64 {
+        u64::try_from(self.time.0.saturating_sub(self.started.0)).unwrap_or(0)
+    }
+
+    /// Connections at this moment.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.workers.iter().copied().map(u64::from).sum()
+    }
+}
+
+/// What a service deals with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// Connections.
+    #[default]
+    Tcp,
+    /// Flows of datagrams.
+    Udp,
+    /// Frames (direct server return).
+    Dsr,
+}
+
+impl Kind {
+    /// The kind of a service.
+    #[must_use]
+    pub fn of(config: &ServiceConfig) -> Self {
+        match config.protocol {
+            _ if config.dsr.interface.is_some() => Self::Dsr,
+            Protocol::Tcp => Self::Tcp,
+            Protocol::Udp => Self::Udp,
+        }
+    }
+
+    /// The word used in reports and metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Dsr => "dsr",
+        }
+    }
+}
+
+/// A service at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct ServiceRow {
+    /// Its servers, its room, and the clients with the most visits.
+    pub shot: Snapshot,
+    /// What it deals with.
+    pub kind: Kind,
+    /// Why it is not ready; nothing if it is.
+    pub not_ready: Vec<NotReady>,
+    /// What became of connections since it began.
+    pub sums: Sums,
+    /// What became of datagrams since it began.
+    pub datagrams: flow::Counts,
+    /// What became of frames, if it deals with them.
+    pub frames: Option<DsrRow>,
+}
+
+impl ServiceRow {
+    /// Connections or flows that began, bytes from clients, bytes to clients.
+    #[must_use]
+    pub fn moved(&self) -> (u64, u64, u64) {
+        let (sums, datagrams) = (&self.sums, &self.datagrams);
+        match (self.kind, &self.frames) {
+            (Kind::Udp, _) => {
+                (datagrams.opened, datagrams.to_servers_bytes, datagrams.to_clients_bytes)
+            }
+            // Answers do not come by here.
+            (_, Some(frames)) => (0, frames.counts.forwarded_bytes, 0),
+            _ => (sums.accepted + sums.came, sums.received, sums.sent),
+        }
+    }
+}
+
+/// Why a service is not ready for clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotReady {
+    /// The process accepts no more.
+    Draining,
+    /// It has no listening address, and no route leads to it.
+    NoListener,
+    /// Neither a server of the table nor the emergency server can be used.
+    NoServer,
+}
+
+impl NotReady {
+    /// The word used in reports.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Draining => "draining",
+            Self::NoListener => "no_listener",
+            Self::NoServer => "no_server",
+        }
+    }
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventRow {
+    /// Its number, counted from 1 since the process started.
+    pub seq: u64,
+    /// When, in milliseconds since 1970.
+    pub time_ms: i64,
+    /// What.
+    pub key: &'static str,
+    /// The service it happened to.
+    pub service: Option<String>,
+    /// The server's number.
+    pub server: Option<String>,
+    /// The server's address.
+    pub address: Option<String>,
+    /// Why.
+    pub cause: Option<String>,
+    /// One line for people.
+    pub text: String,
+}
+
+/// Why a service is not ready. A service that is neither listened to nor led to, and has no server
+/// either, is not in use (`default` beside named ones): nothing is missing there. Neither does a service
+/// need servers that answers itself or only routes to others.
+#[must_use]
+pub fn not_ready(
+    all: &[Arc<ServiceConfig>],
+    service: &ServiceConfig,
+    shot: &Snapshot,
+    draining: bool,
+) -> Vec<NotReady> {
+    let mut targets = all.iter().flat_map(|s| routes::targets(s));
+    let reached = !service.listen.is_empty() || targets.any(|name| name == service.name);
+    let has_servers = shot.servers.iter().chain(&shot.emergency).any(super::ServerRow::is_set);
+    if !reached && !has_servers {
+        return Vec::new();
+    }
+    let needs_none = service.dummy || !has_servers && !service.routes.is_empty();
+    let usable = shot.servers.iter().chain(&shot.emergency).any(super::ServerRow::usable);
+    let reasons = [
+        (draining, NotReady::Draining),
+        (!reached, NotReady::NoListener),
+        (!usable && !needs_none, NotReady::NoServer),
+    ];
+    reasons.into_iter().filter_map(|(applies, why)| applies.then_some(why)).collect()
+}

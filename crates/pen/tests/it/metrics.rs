@@ -1,0 +1,3 @@
+//! What is counted equals what happened.
+
+mod overview;
