@@ -62,8 +62,6 @@ pub const HELLO_WIRE_MAX: usize = 80 * 1024;
 pub const ROUTES_MAX: usize = 4_096;
 /// Services that a client may be routed through. Settings that lead further are an error.
 pub const ROUTE_HOPS_MAX: usize = 8;
-/// Bytes of a name that a route is for: no host name is longer.
-pub const ROUTE_NAME_MAX: usize = 253;
 /// Seconds `recent` looks back without an argument.
 pub const RECENT_DEFAULT_S: u32 = 300;
 
@@ -232,7 +230,7 @@ pub const TLS_CA_HINTS_MAX: usize = 64;
 pub const TLS_NAMES_MAX: usize = 16_384;
 /// Files in a directory of names or authorities. One more is an error.
 pub const TLS_DIRECTORY_MAX: usize = 131_072;
-/// Bytes of a domain name.
+/// Bytes of a domain name (RFC 1035), in certificates, routes and what clients ask for.
 pub const DOMAIN_MAX: usize = 253;
 /// Seconds between two looks at OCSP responses and at what expires.
 pub const TLS_LOOK_S: u32 = 60;
@@ -253,6 +251,21 @@ pub const ACCEPT_PAUSE_MS: u64 = 100;
 /// Milliseconds between two attempts to replace a lost idler of a service.
 pub const IDLER_RETRY_MS: u64 = 1_000;
 
+/// VLAN tags of a frame in a row: a provider's and a customer's. A frame with more is malformed.
+pub const VLAN_TAGS_MAX: usize = 2;
+/// IPv6 extension headers of a packet in a row. Real packets have two or three; one with more is
+/// malformed.
+pub const IPV6_HEADERS_MAX: usize = 8;
+/// Places of a Maglev table for up to [`MAGLEV_SMALL_SERVERS`] servers, at least a hundred for each.
+/// Prime, so that whatever step a server takes through the table leads it to every place.
+pub const MAGLEV_SMALL: u32 = 65_537;
+/// The same for more servers: the largest prime below 2^21, at least a hundred places for each of
+/// 16,384.
+pub const MAGLEV_LARGE: u32 = 2_097_143;
+/// Servers beyond which the large table is used.
+pub const MAGLEV_SMALL_SERVERS: usize = 655;
+/// Places that are looked at when the first server is out; then the next one in order is taken.
+pub const MAGLEV_RETRIES: u64 = 32;
 /// Flows that one thread of a service with `dsr_if` remembers, 16 bytes each. The one of its row that
 /// was quiet longest makes room; a flow that is forgotten goes where the table sends it, which is where
 /// it went before unless servers came or went meanwhile.
@@ -447,6 +460,8 @@ pub const UDP_BATCH: usize = 64;
 pub const UDP_ROUNDS_PER_TURN: u32 = 4;
 /// Datagrams of one server that are taken in one loop turn before the others get theirs.
 pub const UDP_ANSWERS_PER_TURN: usize = 64;
+/// Answers that are asked for at once at a local port, where mostly one waits.
+pub const UDP_ANSWERS_AT_ONCE: usize = 8;
 /// Bytes that a received datagram, or several that the kernel joined, may have: no UDP datagram has
 /// more.
 pub const UDP_DATAGRAM_MAX: usize = 65_536;

@@ -13,20 +13,12 @@ use std::collections::BinaryHeap;
 
 use crate::addr::Peer;
 use crate::config::ServerConfig;
+use crate::limits;
 use crate::select::hash;
 
 #[cfg(test)]
 mod tests;
 
-/// Places of the table for up to [`SMALL_SERVERS`] servers, at least a hundred for each. Prime, so
-/// that whatever step a server takes through the table leads it to every place.
-const SMALL: u32 = 65_537;
-/// The largest prime below 2^21: at least a hundred places for each of 16,384 servers.
-const LARGE: u32 = 2_097_143;
-/// Servers beyond which the large table is used.
-const SMALL_SERVERS: usize = 655;
-/// Places that are looked at when the first server is out; then the next one in order is taken.
-const RETRIES: u64 = 32;
 /// No server has this number.
 const FREE: u16 = u16::MAX;
 
@@ -62,7 +54,10 @@ impl Table {
         if all.is_empty() {
             return Self::default();
         }
-        let size = if all.len() <= SMALL_SERVERS { SMALL } else { LARGE };
+        let size = match all.len() {
+            0..=limits::MAGLEV_SMALL_SERVERS => limits::MAGLEV_SMALL,
+            _ => limits::MAGLEV_LARGE,
+        };
         let candidates = all.iter().map(|&(identity, slot, weight)| Candidate {
             slot,
             weight: weight.into(),
@@ -86,7 +81,7 @@ impl Table {
             let position = usize::from(*self.places.get(place)?);
             self.slots.get(position).copied()
         };
-        let later = (1..=RETRIES).map(|n| hash::draw(key, n));
+        let later = (1..=limits::MAGLEV_RETRIES).map(|n| hash::draw(key, n));
         let mut drawn = std::iter::once(key).chain(later).filter_map(slot_at);
         drawn.find(|&slot| available(slot)).or_else(|| {
             let count = self.slots.len();

@@ -68,7 +68,7 @@ pub fn targets(service: &ServiceConfig) -> impl Iterator<Item = &str> {
 pub fn host_name(text: &str) -> Result<String, &'static str> {
     let name = text.strip_suffix('.').unwrap_or(text);
     let valid = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
-    if name.len() > limits::ROUTE_NAME_MAX {
+    if name.len() > limits::DOMAIN_MAX {
         Err("is longer than a host name can be")
     } else if !name.split('.').all(|label| !label.is_empty() && label.bytes().all(valid)) {
         Err("is no host name; international names are written as xn--...")

@@ -1,6 +1,7 @@
 //! The outermost header: whom a frame is for, whom it is from, VLAN tags, and what it carries.
 
 use super::{Mac, Malformed, chunk, word};
+use crate::limits;
 
 /// IPv4.
 pub const IPV4: u16 = 0x0800;
@@ -12,8 +13,6 @@ pub const IPV6: u16 = 0x86dd;
 const TAG: u16 = 0x8100;
 /// A provider's VLAN tag follows.
 const PROVIDER_TAG: u16 = 0x88a8;
-/// VLAN tags in a row: a provider's and a customer's.
-const TAGS_MAX: usize = 2;
 
 /// A frame, as a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +40,7 @@ impl<'a> Frame<'a> {
         let from = chunk(bytes, 6).map(Mac).ok_or(short)?;
         let mut at = 12;
         let mut kind = word(bytes, at).ok_or(short)?;
-        for _ in 0..TAGS_MAX {
+        for _ in 0..limits::VLAN_TAGS_MAX {
             if !matches!(kind, TAG | PROVIDER_TAG) {
                 break;
             }

@@ -3,6 +3,7 @@
 use std::net::Ipv6Addr;
 
 use super::{Fragment, Malformed, Packet, chunk, word};
+use crate::limits;
 
 pub use super::ipv4::Whole;
 
@@ -10,8 +11,6 @@ const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;
 const DESTINATION: u8 = 60;
-/// Extension headers in a row. Real packets have two or three.
-const HEADERS_MAX: usize = 8;
 
 /// Reads a packet up to what carries the ports.
 ///
@@ -40,7 +39,7 @@ type Carried<'a> = (u8, Option<Fragment>, &'a [u8]);
 fn skip_extensions(mut next: u8, mut bytes: &[u8]) -> Result<Carried<'_>, Malformed> {
     let short = Malformed::Short;
     let mut fragment = None;
-    for _ in 0..HEADERS_MAX {
+    for _ in 0..limits::IPV6_HEADERS_MAX {
         let length = match next {
             HOP_BY_HOP | ROUTING | DESTINATION => {
                 (usize::from(*bytes.get(1).ok_or(short)?) + 1) * 8

@@ -12,8 +12,6 @@ const ALPN: u16 = 16;
 const SUPPORTED_VERSIONS: u16 = 43;
 /// The only kind of name there is.
 const HOST_NAME: u8 = 0;
-/// Bytes of a host name (RFC 1035).
-const NAME_MAX: usize = limits::ROUTE_NAME_MAX;
 
 /// Bytes that are not read yet. Reading beyond the end is a fault.
 struct Bytes<'a>(&'a [u8]);
@@ -124,7 +122,7 @@ fn server_name(contents: &[u8]) -> Result<Option<String>, HelloFault> {
 fn host_name(name: &[u8]) -> Result<String, HelloFault> {
     let name = name.strip_suffix(b".").unwrap_or(name);
     let fits = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    let valid = !name.is_empty() && name.len() <= NAME_MAX && name.iter().all(fits);
+    let valid = !name.is_empty() && name.len() <= limits::DOMAIN_MAX && name.iter().all(fits);
     let text = std::str::from_utf8(name).ok().filter(|_| valid);
     text.map(str::to_ascii_lowercase).ok_or(HelloFault::BadName)
 }

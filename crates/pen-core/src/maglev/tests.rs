@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::{LARGE, SMALL, Table};
+use super::Table;
 use crate::config::ServerConfig;
+use crate::limits;
 use crate::select::hash;
 use crate::service::tests::server;
 
@@ -26,7 +27,7 @@ fn shares(servers: &[ServerConfig], out: &[u32]) -> Vec<u32> {
 
 #[test]
 fn sizes_are_prime() {
-    for size in [SMALL, LARGE] {
+    for size in [limits::MAGLEV_SMALL, limits::MAGLEV_LARGE] {
         let root = size.isqrt();
         assert!((2..=root).all(|n| size % n != 0), "{size}");
     }
@@ -64,7 +65,7 @@ fn many_servers() {
         .map(|n| ServerConfig { name: Some(format!("s{n}")), ..server((n % 200) as u8) })
         .collect();
     let table = Table::build(&servers);
-    assert_eq!(table.places.len(), LARGE as usize);
+    assert_eq!(table.places.len(), limits::MAGLEV_LARGE as usize);
     let mut counts = vec![0_u32; servers.len()];
     for place in &table.places {
         counts[table.slots[usize::from(*place)] as usize] += 1;

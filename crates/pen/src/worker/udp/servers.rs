@@ -12,9 +12,6 @@ use super::Scene;
 use super::clients::{failure_of, refusal};
 use super::post::{self, Reply, Then};
 
-/// Datagrams that are asked for at once where mostly one waits.
-const FEW: usize = 8;
-
 impl Worker {
     /// A local port towards servers reported something.
     pub(in super::super) fn on_port(&mut self, port: u64, flags: EventFlags) {
@@ -28,12 +25,12 @@ impl Worker {
         let mut inbox = self.udp.answers.take().unwrap_or_else(super::inbox);
         let mut taken = 0;
         while taken < limits::UDP_ANSWERS_PER_TURN {
-            if inbox.room() < FEW {
+            if inbox.room() < limits::UDP_ANSWERS_AT_ONCE {
                 self.send_replies_of(&inbox);
                 inbox.clear();
             }
             let first = inbox.filled();
-            let came = match inbox.receive(&*socket, FEW) {
+            let came = match inbox.receive(&*socket, limits::UDP_ANSWERS_AT_ONCE) {
                 Ok(came) => came,
                 Err(e) => {
                     let errno = Errno::from_io_error(&e);
@@ -47,7 +44,7 @@ impl Worker {
                 self.take_answer(port, place, &inbox);
             }
             taken += came;
-            if came < FEW {
+            if came < limits::UDP_ANSWERS_AT_ONCE {
                 break;
             }
         }
