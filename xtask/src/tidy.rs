@@ -18,11 +18,12 @@ const FOREIGN_WORDS: [(&str, &str); 2] = [
 /// Names that say nothing about what is inside.
 const BANNED_MODULES: [&str; 6] = ["utils", "util", "helpers", "common", "manager", "misc"];
 /// Our own crates that each may know.
-const ARROWS: [(&str, &[&str]); 4] = [
+const ARROWS: [(&str, &[&str]); 5] = [
     ("pen-core", &[]),
     ("pen-sys", &[]),
     ("pen-tools", &["pen-core", "pen-sys", "pen-test"]),
     ("pen-test", &[]),
+    ("pen-fuzz", &["pen-core"]),
 ];
 
 /// Everything that breaks a rule, one line each, with its file.

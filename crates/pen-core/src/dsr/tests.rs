@@ -1,15 +1,13 @@
-//! Where frames go; and a million of them that nobody would send.
+//! Where frames go. A million of them that nobody would send are in `pen-fuzz`.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::*;
-use crate::acl::{AccessList, Entry, Verdict as Permission, Whom};
 use crate::config::ServerConfig;
 use crate::frames::Fragment;
 use crate::frames::tests::{Draft, mac};
 use crate::service::tests::server;
-use crate::tarpit::{Ground, Manners, Tarpit};
 
 const SYN: u8 = 2;
 const ACK: u8 = 16;
@@ -312,94 +310,4 @@ mod contacts {
         assert_eq!(contact.hear(mac(10), Moment(11_100)), News::None);
         assert_eq!(contact.hear(mac(12), Moment(11_200)), News::Moved(mac(10)));
     }
-}
-
-/// A number that is different each time, the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        usize::try_from(self.0 >> 33).unwrap() % sides
-    }
-}
-
-fn seeds() -> Vec<Vec<u8>> {
-    let fragment = |offset| Some(Fragment { id: 5, offset, more: true });
-    let quoted = Draft::tcp(v4(VIP), v4(2), 80, ACK).packet();
-    let error = [&[3, 4, 0, 0, 0, 0, 5, 0], &quoted[..]].concat();
-    let quoted6 = Draft::udp(v6(VIP.into()), v6(2), 80).packet();
-    let error6 = [&[2, 0, 0, 0, 0, 0, 5, 0], &quoted6[..]].concat();
-    let mut all: Vec<Vec<u8>> = [
-        tcp4(2, SYN),
-        tcp4(2, ACK),
-        Draft::tcp(v6(2), v6(VIP.into()), 80, SYN),
-        Draft::tcp(v4(2), v4(200), 22, SYN),
-        Draft::udp(v4(2), v4(VIP), 80),
-        Draft { fragment: fragment(0), ..Draft::udp(v6(2), v6(VIP.into()), 80) },
-        Draft { fragment: fragment(1_480), ..Draft::udp(v4(2), v4(VIP), 80) },
-        Draft { tags: vec![0x81, 0, 0, 5], ..tcp4(2, SYN) },
-        Draft { protocol: 1, payload: error, ..tcp4(2, 0) },
-        Draft { protocol: 58, payload: error6, ..Draft::tcp(v6(2), v6(VIP.into()), 0, 0) },
-    ]
-    .iter()
-    .map(Draft::frame)
-    .collect();
-    for target in [v4(VIP), v4(200)] {
-        let IpAddr::V4(target) = target else { continue };
-        let mut frame = arp::request(mac(200), target).bytes().to_vec();
-        frame[28..32].copy_from_slice(&[10, 0, 0, 7]);
-        all.push(frame);
-    }
-    let IpAddr::V6(vip) = v6(VIP.into()) else { panic!() };
-    all.push(ndp::solicitation(mac(200), vip).bytes().to_vec());
-    all.push(ndp::announcement(mac(200), vip).bytes().to_vec());
-    all
-}
-
-/// Frames that were cut, lengthened, mixed and flipped: none panics, none brings more than one out,
-/// what the tarpit says is never longer than what it heard, and nobody but who asked is answered.
-#[test]
-fn a_million_mutated_frames() {
-    let whom = Whom::v4(Ipv4Addr::new(10, 0, 0, 192), Ipv4Addr::new(255, 255, 255, 192));
-    let entries = vec![Entry { verdict: Permission::Permit, whom }];
-    let ground = Ground { list: AccessList { entries }, taken: Default::default() };
-    let scenes = [Transport::Tcp, Transport::Udp]
-        .map(|transport| Scene { tarpit: Some(ground.clone()), ..scene(transport, 3) });
-    let (mut judge, mut tarpit) = (judge(), Tarpit::new((5, 6)));
-    let (stage, seeds, mut dice) = (Stage::default(), seeds(), Dice(1));
-    let manners = [true, false].map(|check| Manners { check, rate: 1_000_000 });
-    let (mut forwarded, mut answered) = (0, 0);
-    for n in 0..1_000_000_u64 {
-        let mut frame = seeds[dice.roll(seeds.len())].clone();
-        for _ in 0..dice.roll(4) {
-            match (dice.roll(4), frame.len()) {
-                (0, len) => frame.truncate(dice.roll(len + 1)),
-                (1, _) => frame.extend_from_slice(&seeds[dice.roll(seeds.len())]),
-                (_, 0) => {}
-                (2, len) => frame[dice.roll(len)] ^= 1 << dice.roll(8),
-                (_, len) => frame[dice.roll(len)] = u8::try_from(dice.roll(256)).unwrap(),
-            }
-        }
-        let (scene, now) = (&scenes[dice.roll(2)], Moment(n / 10));
-        let out = match judge.judge(scene, &stage, &frame, now).deed {
-            Deed::Forward(slot, to) => {
-                assert!(slot < 3 && to != scene.own && frame[6..12] != to.0);
-                forwarded += 1;
-                continue;
-            }
-            Deed::Drop(_) => continue,
-            Deed::Answer(built) => Some(built),
-            Deed::Tarpit(bait) => tarpit.take(scene.own, &bait, manners[dice.roll(2)], now).ok(),
-        };
-        let Some(out) = out else { continue };
-        answered += 1;
-        let (asked, told) = (Frame::parse(&frame).unwrap(), Frame::parse(out.bytes()).unwrap());
-        assert_eq!(told.from, scene.own);
-        let in_general = told.to.0[0] & 1 == 1;
-        assert!(in_general || told.to == asked.from);
-        // A neighbour's question without its hardware address is 8 bytes shorter than the answer.
-        assert!(out.bytes().len() <= frame.len() + 8, "{frame:02x?}");
-    }
-    assert!(forwarded > 100_000 && answered > 50_000, "{forwarded} {answered}");
 }
