@@ -142,6 +142,13 @@ impl ClientTable {
         }
     }
 
+    /// The server that a visit of `addr` at `now` would find remembered; nothing is noted.
+    #[must_use]
+    pub fn look(&self, addr: ClientAddr, now: Moment, tracking_s: u32) -> Option<u32> {
+        let row = self.row(*self.slots.get(&addr)?);
+        (row.server != NONE && !row.expired(now, tracking_s)).then_some(row.server)
+    }
+
     /// The client uses server `slot` from here on. Nothing happens if the row has a new tenant.
     pub fn remember(&mut self, id: ClientId, server: u32) {
         if let Some(row) = self.tenant(id) {

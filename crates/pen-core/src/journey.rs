@@ -19,10 +19,13 @@ use crate::service::Live;
 
 use asking::Asking;
 
+pub use way::Way;
+
 mod asking;
 mod moving;
 #[cfg(test)]
 mod tests;
+mod way;
 
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -332,6 +335,17 @@ impl Journey {
             crowded.get_or_insert(slot);
         }
     }
+}
+
+/// Why the visitor would not be taken by a server, apart from the server's pending connects. For a copy
+/// that nobody else sees ([`Live::detached`]): where there is no reason, a place is taken there.
+pub(crate) fn refusal(
+    live: &Live,
+    visitor: &Visitor,
+    which: ServerRef,
+    now: Moment,
+) -> Option<Refusal> {
+    Asking { live, visitor: Some(visitor), now }.reserve(which, false)?.err()
 }
 
 type Passed<'a> = &'a mut dyn FnMut(ServerRef, Refusal);

@@ -17,6 +17,7 @@ pub mod command;
 pub mod config;
 pub mod consolidate;
 pub mod dsr;
+pub mod explain;
 pub mod flow;
 pub mod frames;
 pub mod handshakes;

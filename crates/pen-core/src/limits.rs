@@ -336,6 +336,11 @@ pub const MESSAGE_MAX: usize = 1_024;
 pub const MESSAGES_PER_S: u32 = 10;
 /// Seconds between two reports that a log cannot be written.
 pub const LOG_TROUBLE_S: u64 = 10;
+/// Servers whose turn `explain` tells where frames are passed on; the others are named without it. Each
+/// turn is a look-up of its own.
+pub const EXPLAIN_TURNS_MAX: u32 = 16;
+/// Protocols that `explain` takes. One more is an error.
+pub const EXPLAIN_PROTOCOLS_MAX: usize = 16;
 /// Bytes of one `penctl` command.
 pub const PENCTL_COMMAND_MAX: usize = 1_000;
 /// Seconds `penctl` waits for one address to answer its connect.

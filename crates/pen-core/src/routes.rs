@@ -6,6 +6,7 @@
 //! `fitting`.
 
 mod fitting;
+mod hop;
 mod table;
 
 #[cfg(test)]
@@ -17,6 +18,7 @@ use crate::config::ServiceConfig;
 use crate::limits;
 
 pub use fitting::fault;
+pub use hop::{Hop, hop};
 pub use table::{Row, Table};
 
 /// One route of a service.

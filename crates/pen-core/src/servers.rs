@@ -93,6 +93,12 @@ impl Server {
         Self { config: config.clone(), load: Arc::clone(&self.load), moves }
     }
 
+    /// The same server with a load that nobody else sees.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self { config: self.config.clone(), load: Arc::new(self.load.copy()), moves: self.moves }
+    }
+
     /// Whether there is a [`Server::place`] to connect to.
     #[must_use]
     pub fn is_set(&self) -> bool {
@@ -149,6 +155,28 @@ pub struct Load {
 }
 
 impl Load {
+    /// What is taken and what is held against the server, as it is now; nothing is counted yet.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let now = |of: &AtomicU64| AtomicU64::new(of.load(Ordering::Acquire));
+        Self {
+            places: now(&self.places),
+            failed_at: now(&self.failed_at),
+            sentenced_until: now(&self.sentenced_until),
+            ..Self::default()
+        }
+    }
+
+    /// Seconds, rounded up, until it is no longer out, given the blacklist time; `None` if it is
+    /// not.
+    #[must_use]
+    pub fn sentence_s(&self, now: Moment, blacklist_s: u32) -> Option<u64> {
+        let failed = self.failed_at().map(|at| at.plus_s(blacklist_s));
+        let until = failed.max(self.sentenced_until())?;
+        let left_ms = until.since_ms(now);
+        (left_ms > 0).then(|| left_ms.div_ceil(1000))
+    }
+
     /// Takes one place if fewer than `limit` are taken (pending ones included); `limit` 0 = no
     /// limit. Also refuses when `pending_share` connects are pending already (0 = no such limit).
     ///

@@ -54,6 +54,21 @@ impl Live {
         Self { countries, ..self }
     }
 
+    /// A copy that nobody else sees: what is taken there, or held against a server, changes nothing
+    /// here. Routes, which count who takes them, are left out.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self {
+            config: Arc::clone(&self.config),
+            servers: self.servers.iter().map(Server::detached).collect(),
+            emergency: self.emergency.as_ref().map(Server::detached),
+            abuse: self.abuse.as_ref().map(Server::detached),
+            hash: self.hash.clone(),
+            routes: None,
+            countries: self.countries.clone(),
+        }
+    }
+
     /// Whether access list `list` permits the visitor; a list that does not exist does.
     #[must_use]
     pub fn admits(&self, list: u8, visitor: &Visitor) -> bool {

@@ -219,6 +219,12 @@ impl Wire {
         self.0.socket.set_tcp_nodelay(true).expect("TCP_NODELAY on a TCP socket");
     }
 
+    /// The address of this end; nothing for Unix sockets.
+    #[must_use]
+    pub fn own_end(&self) -> Option<SocketAddr> {
+        self.0.socket.local_addr().ok().and_then(|a| a.as_socket())
+    }
+
     /// The address of the other end; nothing for Unix sockets.
     #[must_use]
     pub fn other_end(&self) -> Option<SocketAddr> {

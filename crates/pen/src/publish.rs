@@ -15,7 +15,10 @@ use std::sync::{Arc, Weak};
 use pen_core::acl::Countries;
 use pen_core::addr::Names;
 use pen_core::config::{Config, ServiceConfig};
+use pen_core::explain::{Answer, Question};
+use pen_core::moment::Moment;
 use pen_core::report::dsr::DsrRow;
+use pen_core::service::Live;
 use pen_core::{circles, routes};
 use pen_sys::services::{self, Services};
 use pen_sys::sockets;
@@ -233,6 +236,18 @@ impl Running {
     #[must_use]
     pub fn frames(&self, service: &str) -> Option<DsrRow> {
         self.posts.row(service)
+    }
+
+    /// What becomes of the first frame of a client of this service, with the settings that say so;
+    /// `None` if the service passes no frames on.
+    #[must_use]
+    pub fn explain_frames(
+        &self,
+        service: &str,
+        question: &Question,
+        now: Moment,
+    ) -> Option<(Arc<Live>, Answer)> {
+        self.posts.explain(service, question, now)
     }
 
     /// What knows the countries of clients.

@@ -171,8 +171,13 @@ fn countries_decide_who_comes_in_and_where_it_goes() {
         servers()
     );
     let pen = Pen::start("decide", &lines, Some(&countries("SE", "NO")));
+    let told = [1, 2, 3, 4].map(|net| {
+        let reply = pen.ask(&format!("explain 127.0.{net}.1"));
+        reply.split(" gets ").nth(1).and_then(|gets| gets.get(..8)).map(str::to_owned)
+    });
     let served = [1, 2, 3, 4].map(|net| pen.served(net));
     assert_eq!(served, [Some('A'), Some('B'), Some('A'), None]);
+    assert_eq!(told, ["server 0", "server 1", "server 0", "no serve"].map(|t| Some(t.to_owned())));
     assert_eq!(pen.ask("geoip_db"), format!("{}\n", pen.db()));
     // Another file that cannot be had changes nothing.
     let reply = pen.ask("geoip_db /no/such/file");

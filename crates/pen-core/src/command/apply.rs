@@ -31,7 +31,7 @@ pub fn apply(
         Command::RemoveService(name) => return remove_service(config, context, name),
         _ => {}
     }
-    let name = line.service.as_ref().unwrap_or(&context.service).clone();
+    let name = service_meant(line, context).to_owned();
     let Config { process, services } = config;
     let Some(service) = services.iter_mut().find(|s| s.name == name) else {
         let near = hint(&name, services.iter().map(|s| s.name.as_str()));
@@ -98,11 +98,22 @@ pub fn apply(
     Ok(done)
 }
 
+/// The name of the service that a line is about.
+fn service_meant<'a>(line: &'a Line, context: &'a Context) -> &'a str {
+    match &line.command {
+        Command::Explain(_, Some(word)) => &word.text,
+        _ => line.service.as_ref().unwrap_or(&context.service),
+    }
+}
+
 /// What changes no settings but is for the shell to do or to answer.
 fn perform(process: &Process, service: &str, command: &Command, done: &mut Done) {
     let service = service.to_owned();
     match command {
         Command::Report(report) => done.report = Some((service, report.clone())),
+        Command::Explain(question, _) => {
+            done.report = Some((service, Report::Explain(question.clone())));
+        }
         Command::Close(connection) => {
             done.effects.push(Effect::CloseConnection { service, connection: *connection });
         }

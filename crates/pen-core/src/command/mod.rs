@@ -6,6 +6,7 @@
 
 mod acl_words;
 mod apply;
+mod explain_words;
 mod number;
 mod parse;
 pub mod table;
@@ -28,6 +29,7 @@ use crate::config::{
     ClientCertificates, Config, DEFAULT_SERVICE, Engine, FastClose, Forwarded, Protocol, Spread,
     TlsOption, Trust,
 };
+use crate::explain::Question;
 use crate::routes::When;
 use crate::server_word::ServerWord;
 use crate::socket_options::Keepalive;
@@ -136,6 +138,8 @@ pub enum Command {
     Control,
     /// What only the shell can answer.
     Report(Report),
+    /// `explain ADDRESS ...`, about the service that is named or the one of the context.
+    Explain(Box<Question>, Option<Word>),
     /// `close N`
     Close(i64),
     /// `exit`
@@ -431,6 +435,8 @@ pub enum Report {
     Flows,
     /// `sources`
     Sources,
+    /// `explain ADDRESS ...`
+    Explain(Box<Question>),
     /// `spread`
     Spread,
     /// `overview`

@@ -445,6 +445,14 @@ fn tables_shrink_at_start_only() {
     }
 }
 
+fn explain(client: &str, port: Option<u16>, sni: Option<&str>, alpn: &[&str]) -> Report {
+    let client = crate::addr::ClientAddr::from_ip(client.parse().unwrap());
+    let alpn: Vec<Vec<u8>> = alpn.iter().map(|p| p.as_bytes().to_vec()).collect();
+    let says = sni.is_some() || !alpn.is_empty();
+    let hello = crate::hello::Hello { sni: sni.map(str::to_owned), alpn, versions: Vec::new() };
+    Report::Explain(Box::new(Question { client, port, hello: says.then_some(hello) }))
+}
+
 #[test]
 fn reports_and_effects() {
     for (line, report) in [
@@ -462,6 +470,12 @@ fn reports_and_effects() {
         ("sources", Report::Sources),
         ("spread", Report::Spread),
         ("overview", Report::Overview),
+        ("explain 192.0.2.7", explain("192.0.2.7", None, None, &[])),
+        ("explain [::ffff:192.0.2.7] port 9", explain("192.0.2.7", Some(9), None, &[])),
+        (
+            "explain 2001:db8::1 sni A.Example. alpn h2 http/1.1 port 1 alpn x",
+            explain("2001:db8::1", Some(1), Some("a.example"), &["h2", "http/1.1", "x"]),
+        ),
         ("pid", Report::Pid),
     ] {
         let (_, done) = after(Door::Control, &[line]);
@@ -481,6 +495,11 @@ fn reports_and_effects() {
     assert!(!parse("hash json", Door::Control).unwrap().unwrap().json);
     let (_, done) = after(Door::Control, &["service mail", "service mail servers"]);
     assert_eq!(done.unwrap().report, Some(("mail".into(), Report::Servers)));
+    for line in ["service mail explain 1.2.3.4", "explain 1.2.3.4 service mail"] {
+        let (_, done) = after(Door::Control, &["service mail", "service default", line]);
+        let report = explain("1.2.3.4", None, None, &[]);
+        assert_eq!(done.unwrap().report, Some(("mail".into(), report)), "{line}");
+    }
 }
 
 #[test]

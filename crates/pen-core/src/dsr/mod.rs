@@ -317,6 +317,20 @@ impl Judge {
 
 /// The server that a flow without a past is sent to.
 fn fresh(scene: &Scene, farm: &impl Farm, client: (IpAddr, u16)) -> Result<(u32, Mac), DropReason> {
+    let slot = drawn(scene, farm, client)?;
+    match farm.standing(slot) {
+        Standing::Ready(mac) => Ok((slot, mac)),
+        // Another server would break the connections that a machine before us gave to this one.
+        _ => Err(DropReason::ServerUnknown),
+    }
+}
+
+/// The server that the table has for such a flow, whether it can be reached yet or not.
+pub(crate) fn drawn(
+    scene: &Scene,
+    farm: &impl Farm,
+    client: (IpAddr, u16),
+) -> Result<u32, DropReason> {
     if !farm.permits(client.0) {
         return Err(DropReason::Denied);
     }
@@ -326,12 +340,7 @@ fn fresh(scene: &Scene, farm: &impl Farm, client: (IpAddr, u16)) -> Result<(u32,
             && farm.admits(slot, client.0)
     };
     let slot = scene.table.choose(maglev::key(peer, scene.with_port), available);
-    let slot = slot.ok_or(DropReason::NoServer)?;
-    match farm.standing(slot) {
-        Standing::Ready(mac) => Ok((slot, mac)),
-        // Another server would break the connections that a machine before us gave to this one.
-        _ => Err(DropReason::ServerUnknown),
-    }
+    slot.ok_or(DropReason::NoServer)
 }
 
 fn resolve(scene: &Scene, frame: &Frame<'_>) -> Verdict {

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::*;
-use crate::config::ServerConfig;
+use crate::config::{ServerConfig, ServiceConfig};
+use crate::explain::{Outcome, Question, Standing as Trial, frames};
 use crate::frames::Fragment;
 use crate::frames::tests::{Draft, mac};
-use crate::service::tests::server;
+use crate::servers::ServerRef;
+use crate::service::tests::{live, server, service};
 
 const SYN: u8 = 2;
 const ACK: u8 = 16;
@@ -105,6 +107,54 @@ fn with_the_port_in_the_key_connections_spread() {
         })
         .collect();
     assert_eq!(servers.len(), 4);
+}
+
+/// What is explained is what becomes of the first frame of a connection, and the next ones' turns are
+/// theirs while those before are out.
+#[test]
+fn what_is_explained_is_what_happens() {
+    let servers: Vec<ServerConfig> = (0..7).map(server).collect();
+    let live = live(&ServiceConfig { servers, ..service(0) });
+    let mut seen = std::collections::BTreeSet::new();
+    for (n, with_port) in (0..400_u32).map(|n| (n, n % 2 == 0)) {
+        let standing = |slot: u32| match (n / (slot + 1)) % 5 {
+            0 => Some(Standing::Gone),
+            1 => Some(Standing::Shunned(mac(9))),
+            2 if n % 7 == 0 => Some(Standing::Unknown),
+            _ => None,
+        };
+        let mut stage = Stage {
+            standings: (0..7).filter_map(|slot| Some((slot, standing(slot)?))).collect(),
+            denied: if n % 23 == 0 { vec![v4(2)] } else { Vec::new() },
+            private: if n % 3 == 0 { vec![4, 5] } else { Vec::new() },
+        };
+        let scene = Scene { with_port, ..scene(Transport::Tcp, 7) };
+        let port = u16::try_from(5_000 + n).unwrap();
+        let question =
+            Question { client: ClientAddr::from_ip(v4(2)), port: Some(port), hello: None };
+        let answer = frames::explain(&question, &scene, &stage, &live, Moment(1)).unwrap();
+        assert_eq!(answer.trials.len(), 7);
+        let mut draft = tcp4(2, SYN);
+        draft.payload[..2].copy_from_slice(&port.to_be_bytes());
+        let expected = match sent(&mut judge(), &scene, &stage, &draft) {
+            Ok(slot) => Outcome::Server(ServerRef::Regular(slot)),
+            Err(reason) => Outcome::Dropped(reason),
+        };
+        assert_eq!(answer.outcome, expected, "{n}: {answer:?}");
+        let turns = answer.trials.iter().filter(|t| matches!(t.standing, Trial::Tried { .. }));
+        for trial in turns.clone() {
+            let ServerRef::Regular(slot) = trial.server else { panic!("{trial:?}") };
+            match sent(&mut judge(), &scene, &stage, &draft) {
+                Ok(next) => assert_eq!(next, slot, "{n}: {answer:?}"),
+                Err(reason) => assert_eq!(reason, DropReason::ServerUnknown),
+            }
+            stage.standings.insert(slot, Standing::Gone);
+        }
+        seen.insert(turns.count());
+        let end = sent(&mut judge(), &scene, &stage, &draft).unwrap_err();
+        assert!(matches!(end, DropReason::NoServer | DropReason::Denied), "{end:?}");
+    }
+    assert!(seen.len() > 3, "too dull: {seen:?}");
 }
 
 #[test]

@@ -318,6 +318,7 @@ fn every_field_of_the_twins_is_documented() {
         json::certificates(&[certificate()]),
         flows::json(&flows::FlowsRow::default()),
         routes::json("default", Some(&table())),
+        explain::json(&explain::tests::explained()),
         dsr::json(&dsr::DsrRow { servers: vec![dsr::Found::default()], ..dsr::DsrRow::default() }),
         overview::tests::everything(),
     ] {

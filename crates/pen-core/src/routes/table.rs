@@ -96,8 +96,7 @@ impl Table {
         if said.is_err() {
             add(&self.counts.not_tls);
         }
-        let at = said.ok().and_then(|hello| self.by_hello(hello)).or(self.default);
-        match at.and_then(|at| self.rows.get(at)) {
+        match self.find(said.ok()) {
             Some(row) => {
                 add(&row.taken);
                 &row.route.to
@@ -107,6 +106,13 @@ impl Table {
                 &To::Close
             }
         }
+    }
+
+    /// The route of a client that said this, or nothing in TLS; not counted.
+    #[must_use]
+    pub fn find(&self, hello: Option<&Hello>) -> Option<&Row> {
+        let at = hello.and_then(|hello| self.by_hello(hello)).or(self.default);
+        self.rows.get(at?)
     }
 
     /// A client that was not passed on although it could have been.

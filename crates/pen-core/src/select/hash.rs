@@ -25,14 +25,14 @@ const CLIENT_KEYS: (u64, u64) = (0x7065_6e20_6861_7368, 0x636c_6965_6e74_7321);
 const SERVER_KEYS: (u64, u64) = (0x7065_6e20_6861_7368, 0x7365_7276_6572_7321);
 
 /// What is computed once per publication.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Table {
     candidates: Vec<Candidate>,
     /// The weights differ. Where they do not, the logarithm would change nothing.
     weighted: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Candidate {
     slot: u32,
     identity: u64,

@@ -48,24 +48,54 @@ impl Visitor {
     }
 }
 
+/// What proposes the first server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// The client used it last.
+    Remembered,
+    /// It has the lowest priority number.
+    Prio,
+    /// It is the least loaded for its weight.
+    Weight,
+    /// The client's address draws it.
+    Hash,
+    /// The client's address and port draw it.
+    HashPort,
+    /// It is its turn.
+    Roundrobin,
+}
+
 /// The slot to try first, or `None` if there is no candidate (then the emergency server is next).
 /// A remembered server is answered whether it is available or not, as long as its slot is set; the
 /// algorithms answer available servers only.
 #[must_use]
 pub fn first(live: &Live, cursor: &Cursor, visitor: &Visitor, now: Moment) -> Option<u32> {
-    let mode = live.config.mode;
-    if let Some(slot) = remembered(live, visitor).filter(|_| !mode.roundrobin) {
-        return Some(slot);
-    }
     let available = |n| available(live, n, now);
-    if mode.prio {
-        prio::choose(&live.servers, available)
+    match rule(live, visitor) {
+        Rule::Remembered => remembered(live, visitor),
+        Rule::Prio => prio::choose(&live.servers, available),
+        Rule::Weight => weight::choose(&live.servers, available),
+        rule @ (Rule::Hash | Rule::HashPort) => {
+            live.hash.choose(visitor.peer, rule == Rule::HashPort, available)
+        }
+        Rule::Roundrobin => cursor.advance(live.servers.len(), available),
+    }
+}
+
+/// The rule by which [`first`] answers for this visitor.
+#[must_use]
+pub fn rule(live: &Live, visitor: &Visitor) -> Rule {
+    let mode = live.config.mode;
+    if !mode.roundrobin && remembered(live, visitor).is_some() {
+        Rule::Remembered
+    } else if mode.prio {
+        Rule::Prio
     } else if mode.weight {
-        weight::choose(&live.servers, available)
+        Rule::Weight
     } else if mode.hash {
-        live.hash.choose(visitor.peer, mode.roundrobin, available)
+        if mode.roundrobin { Rule::HashPort } else { Rule::Hash }
     } else {
-        cursor.advance(live.servers.len(), available)
+        Rule::Roundrobin
     }
 }
 

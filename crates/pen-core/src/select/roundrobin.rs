@@ -8,6 +8,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub struct Cursor(AtomicU32);
 
 impl Cursor {
+    /// Another one at the same position.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self(AtomicU32::new(self.0.load(Ordering::Relaxed)))
+    }
+
     /// The next of `count` slots for which `available` answers true, cyclically, starting after the
     /// one chosen last, which is asked last. `None`, and no move, if there is none.
     pub fn advance(&self, count: usize, available: impl Fn(usize) -> bool) -> Option<u32> {

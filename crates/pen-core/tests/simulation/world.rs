@@ -6,7 +6,8 @@ use std::sync::Arc;
 use pen_core::addr::{ClientAddr, Peer};
 use pen_core::clients::{ClientId, ClientTable, Visit};
 use pen_core::config::ServiceConfig;
-use pen_core::journey::{Journey, Step};
+use pen_core::explain::{self, Answer, Outcome, Question};
+use pen_core::journey::{Journey, Step, Way};
 use pen_core::moment::Moment;
 use pen_core::reasons::{CloseReason, ConnectFailure};
 use pen_core::select::{Cursor, Visitor};
@@ -192,12 +193,15 @@ impl World {
             return;
         };
         let peer = Peer { addr: client_address(client), port };
+        let seen = self.clients.look(peer.addr, self.now, self.config.tracking_s);
         let visit = self.clients.visit(peer.addr, self.now, self.config.tracking_s);
+        assert_eq!(seen, visit.remembered, "a look and a visit");
         self.check_memory(peer.addr, visit);
         let visitor = Visitor::new(peer, visit.remembered);
         let mut passed = Vec::new();
         let hear = |server, refusal| passed.push((server, refusal));
         let permitted = self.scene().permits(self.config.client_acl, peer.addr);
+        let told = self.explain(&visitor, permitted);
         let list = &self.config.acls[usize::from(self.config.client_acl)];
         assert_eq!(list.permits(peer.addr, |_| None), permitted);
         let (expected, (journey, step)) = if permitted {
@@ -208,9 +212,23 @@ impl World {
         };
         let Decision { route, cursor, .. } = expected;
         assert_eq!(Decision { route, step, passed, cursor }, expected);
+        let outcome = match step {
+            Step::Connect(server) => Outcome::Server(server),
+            Step::Close(reason) => Outcome::Closed(reason),
+        };
+        assert_eq!(told.outcome, outcome, "what was explained is not what happened");
         self.turn = cursor;
         self.opened += 1;
         self.goes_on(number, journey, route, Some((visitor, visit.id)), step);
+    }
+
+    /// What is said that would happen; that asking changes nothing is for the books to notice.
+    fn explain(&self, visitor: &Visitor, permitted: bool) -> Answer {
+        let Peer { addr, port } = visitor.peer;
+        let question = Question { client: addr, port: Some(port), hello: None };
+        let (live, cursor) = (&self.live, &self.cursor);
+        let scene = explain::Scene { live, cursor, remembered: visitor.remembered, now: self.now };
+        explain::explain(&question, Way::of(permitted), &scene)
     }
 
     /// A table may forget a client, but not make anything up.

@@ -6,6 +6,7 @@
 //! the process (`boot`), and what single commands do (`perform`).
 
 pub mod door;
+mod explain;
 mod guests;
 mod line;
 pub mod perform;

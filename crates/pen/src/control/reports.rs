@@ -17,6 +17,7 @@ use pen_core::report::{
 };
 use pen_sys::localtime;
 
+use super::explain;
 use crate::files;
 use crate::gather::{Much, ask, clients, shallow, with_servers};
 use crate::logs::Level;
@@ -94,6 +95,7 @@ pub fn reply(running: &Running, service: &str, report: &Report, as_json: bool) -
         (Report::Overview, true) => {
             overview::json(&running.board.overview(Much::Clients), None, None)
         }
+        (Report::Explain(question), as_json) => explain::reply(running, service, question, as_json),
         (Report::Pid, _) => number("pid", std::process::id(), as_json),
     }
 }

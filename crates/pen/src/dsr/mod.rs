@@ -27,7 +27,10 @@ use arc_swap::ArcSwap;
 use pen_core::apart::Apart;
 use pen_core::config::{Config, ServiceConfig};
 use pen_core::dsr::Judge;
+use pen_core::explain::{Answer, Question, frames};
+use pen_core::moment::Moment;
 use pen_core::report::dsr::DsrRow;
+use pen_core::service::Live;
 use pen_core::tarpit::Tarpit;
 use rustix::event::{EventfdFlags, eventfd};
 
@@ -36,7 +39,7 @@ use crate::shared::Service;
 use link::{Link, Opened};
 use post::Post;
 use tally::Tally;
-use view::View;
+use view::{Eyes, View};
 
 pub use inspect::inspect;
 
@@ -146,6 +149,21 @@ impl Posts {
     #[must_use]
     pub fn row(&self, service: &str) -> Option<DsrRow> {
         self.0.get(service).map(|crew| crew.shared.row())
+    }
+
+    /// What becomes of the first frame of a client of this service, with the settings that say so.
+    #[must_use]
+    pub fn explain(
+        &self,
+        service: &str,
+        question: &Question,
+        now: Moment,
+    ) -> Option<(Arc<Live>, Answer)> {
+        let view = self.0.get(service)?.shared.view.load();
+        let live = view.service.live.load_full();
+        let eyes = Eyes { view: &view, live: &live, now };
+        let answer = frames::explain(question, &view.scene, &eyes, &live, now)?;
+        Some((live, answer))
     }
 }
 

@@ -15,24 +15,7 @@ use super::accept::has_pending_room;
 use super::conn::Phase;
 use crate::shared::Service;
 
-/// How a client is served by its service.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Way {
-    /// As any client of that service.
-    #[default]
-    Free,
-    /// By this server.
-    Server(u32),
-    /// The service does not let it in.
-    Denied,
-}
-
-impl Way {
-    /// `client_acl` says whether a client is permitted.
-    pub fn of(permitted: bool) -> Self {
-        if permitted { Self::Free } else { Self::Denied }
-    }
-}
+pub use pen_core::journey::Way;
 
 impl Worker {
     pub(super) fn await_first_bytes(&mut self, key: u32, station: u32) {
@@ -102,10 +85,6 @@ impl Worker {
         way: Way,
     ) -> (Journey, Step) {
         let note = |server, refusal| self.say_passed_over(service, visitor.peer, server, refusal);
-        match way {
-            Way::Free => Journey::start(live, &service.cursor, visitor, self.now, note),
-            Way::Server(n) => Journey::only(live, visitor, n, self.now, note),
-            Way::Denied => Journey::denied(live, visitor, self.now, note),
-        }
+        Journey::along(way, live, &service.cursor, visitor, self.now, note)
     }
 }

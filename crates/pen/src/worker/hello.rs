@@ -13,7 +13,7 @@ use pen_core::config::Protocol;
 use pen_core::hello::{Hello, Progress, Reader};
 use pen_core::limits;
 use pen_core::reasons::{CloseReason, HelloFault};
-use pen_core::routes::To;
+use pen_core::routes::{Hop, hop};
 use pen_core::service::Live;
 use pen_core::tally::Tally;
 use rustix::event::epoll::EventFlags;
@@ -129,15 +129,10 @@ impl Worker {
             let Some(service) = self.station_service(at) else { return End::Nowhere };
             let live = service.live.load();
             let Some(conn) = self.conns.get(key as usize) else { return End::Nowhere };
-            if at != own && !live.admits(live.config.client_acl, &conn.visitor) {
-                return End::At(at, Way::Denied);
-            }
-            let Some(routes) = &live.routes else { return End::At(at, Way::Free) };
-            match routes.choose(said) {
-                To::Close => return End::Nowhere,
-                To::Here => return End::At(at, Way::Free),
-                To::Server(n) => return End::At(at, Way::Server(*n)),
-                To::Service(name) => match self.station_called(name) {
+            match hop(&live, &conn.visitor, at != own, |routes| routes.choose(said)) {
+                Hop::Here(way) => return End::At(at, way),
+                Hop::Nowhere => return End::Nowhere,
+                Hop::Service(name) => match self.station_called(name) {
                     Some(station) => at = station,
                     None => return End::Nowhere,
                 },

@@ -9,6 +9,7 @@ mod bytes;
 mod certificates;
 mod choice;
 mod control;
+mod explain;
 mod http;
 mod life;
 mod limits;

@@ -103,8 +103,15 @@ fn clients_go_where_their_hello_leads() {
         ("", &["http/1.1"], "s4"),
         ("", &[], "s4"),
     ] {
+        let sni = if name.is_empty() { String::new() } else { format!(" sni {name}") };
+        let alpn = protocols.iter().map(|p| format!(" alpn {p}")).collect::<String>();
+        let told = pen.ctl(&format!("explain 127.0.0.1{sni}{alpn}"));
+        assert!(told.contains(&format!("\nservice {server}: ")), "{told}");
         assert_eq!(goes(&pen, &hello(name, protocols)).as_deref(), Some(server), "{name:?}");
     }
+    let told = pen.ctl("explain 127.0.0.1");
+    assert!(told.contains("\nservice default: route default leads to service s4\n"), "{told}");
+    assert!(told.contains("\ndepends on what the client says first"), "{told}");
     assert_eq!(goes(&pen, b"GET / HTTP/1.1\r\n\r\n").as_deref(), Some("s4"), "no TLS");
     assert_eq!(goes(&pen, b"\x80\x2e\x01\x00\x02").as_deref(), Some("s4"), "SSL 2");
     let routes = pen.ctl("routes");

@@ -23,6 +23,9 @@ fn tcp_of_both_families() {
                 let client = format!("{net}{n}");
                 let server = segment.ask_until(&client, vip, 80);
                 assert_eq!(segment.ask(&client, vip, 80), Some(server), "a client stays");
+                let told = pen.ctl(&format!("explain {client}"));
+                let gets = format!("client {client} gets server {server} ");
+                assert!(told.starts_with(&gets), "{server}: {told}");
                 seen.insert(server);
             }
             assert_eq!(seen.len(), 2, "clients are spread");

@@ -1,7 +1,7 @@
 //! Rows: how a server is chosen, and what counts as failed.
 
 use super::{Number, Scope, Spec, Switch, number, off, on};
-use crate::command::Command;
+use crate::command::{Command, explain_words};
 
 pub(super) const ROWS: &[Spec] = &[
     Spec::new("mode", &["mode [json]"], Scope::Service, "how servers are chosen", |_| {
@@ -11,6 +11,28 @@ pub(super) const ROWS: &[Spec] = &[
     .manual(
         "Prints the words hash, roundrobin, stubborn, weight and prio, each with no before it \
              when it is off.",
+    ),
+    Spec::new(
+        "explain",
+        &["explain ADDRESS [port N] [sni NAME] [alpn PROTOCOL ...] [service NAME] [json]"],
+        Scope::Service,
+        "which server a client would get now, and why not each other one",
+        explain_words::read,
+    )
+    .json()
+    .control_only()
+    .since("0.2.0")
+    .manual(
+        "ADDRESS is the client's, IPv4 or IPv6, or the word unix for clients on Unix sockets. The \
+         answer is what a client that came at this moment would get, for asking runs the same search \
+         on a copy and changes nothing: not the round robin, not what is remembered, no limit. The \
+         first line says what the client gets, then come the rule that chose, and each server: tried \
+         first, tried as number N if those before it fail, or passed over, and why. With port N the \
+         client comes from that port, which counts with hash and roundrobin together; without it \
+         such a service is answered with all servers that could be it. With sni NAME and alpn PROTOCOL \
+         the client says so in its TLS hello, and the routes of the service are followed; without \
+         them it takes the default route. Of a UDP service, and with direct server return, the answer is for \
+         a client without an open flow. The last lines say what the answer depends on.",
     ),
     Spec::new(
         "roundrobin",
