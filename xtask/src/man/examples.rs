@@ -1,182 +1,53 @@
-//! The examples of the manual pages. Tests parse every one of them.
+//! The examples of the manual pages: `docs/examples`, whose commands the tests of `crates/pen/tests/guides`
+//! run. Here they are only understood, which needs no machine of its own.
 
-/// A command line and what it does.
-pub struct Example {
-    pub why: &'static str,
-    /// The words, program first.
-    pub words: &'static [&'static str],
+/// Of `pen(1)`.
+pub const PEN: &str = include_str!("../../../docs/examples/pen.1.md");
+/// Of `pen.conf(5)`.
+pub const CONF: &str = include_str!("../../../docs/examples/pen.conf.5.md");
+/// Of `penctl(1)`.
+pub const PENCTL: &str = include_str!("../../../docs/examples/penctl.1.md");
+/// Of `penlog(1)`.
+pub const PENLOG: &str = include_str!("../../../docs/examples/penlog.1.md");
+/// Of `penlogd(1)`.
+pub const PENLOGD: &str = include_str!("../../../docs/examples/penlogd.1.md");
+/// Of `mergelogs(1)`.
+pub const MERGELOGS: &str = include_str!("../../../docs/examples/mergelogs.1.md");
+
+/// What examples are made of.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// A paragraph, its lines joined.
+    Text(String),
+    /// The lines of a fenced block, and what its first line says of it.
+    Block(&'a str, Vec<&'a str>),
 }
 
-const fn example(why: &'static str, words: &'static [&'static str]) -> Example {
-    Example { why, words }
-}
-
-impl Example {
-    /// As it is typed into a shell.
-    pub fn typed(&self) -> String {
-        let quoted = |w: &&str| if w.contains(' ') { format!("'{w}'") } else { (*w).to_owned() };
-        self.words.iter().map(quoted).collect::<Vec<_>>().join(" ")
+/// The pieces of a page of examples.
+pub fn pieces(page: &str) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    let mut lines = page.lines();
+    let mut text: Vec<&str> = Vec::new();
+    while let Some(line) = lines.next() {
+        let info = line.strip_prefix("```");
+        if (info.is_some() || line.is_empty()) && !text.is_empty() {
+            pieces.push(Piece::Text(text.join(" ")));
+            text.clear();
+        }
+        match info {
+            Some(info) => {
+                pieces
+                    .push(Piece::Block(info, lines.by_ref().take_while(|l| *l != "```").collect()));
+            }
+            None if line.is_empty() => {}
+            None => text.push(line),
+        }
     }
+    if !text.is_empty() {
+        pieces.push(Piece::Text(text.join(" ")));
+    }
+    pieces
 }
-
-/// Of `pen`.
-pub const PEN: &[Example] = &[
-    example("Try Pen out without a server of your own:", &["pen", "--demo"]),
-    example(
-        "Two web servers, each client is sent back to the one it had:",
-        &["pen", "80", "192.0.2.1:80", "192.0.2.2:80"],
-    ),
-    example(
-        "Round robin, at most 100 connections per server and 20 more for clients that know it, a \
-         page that says sorry when both are down, and a control socket (the directory /run/pen \
-         belongs to the user pen):",
-        &[
-            "pen",
-            "-r",
-            "-C",
-            "/run/pen.ctl",
-            "-u",
-            "pen",
-            "-p",
-            "/run/pen/pen.pid",
-            "-e",
-            "192.0.2.9:80",
-            "80",
-            "192.0.2.1:80:100:120",
-            "192.0.2.2:80:100:120",
-        ],
-    ),
-    example(
-        "IPv6 outside, HTTP requests that tell the client's address, weights 3 and 1:",
-        &["pen", "-HW", ":::80", "[2001:db8::1]:80:0:0:3", "[2001:db8::2]:80:0:0:1"],
-    ),
-    example(
-        "Clients of one network only:",
-        &[
-            "pen",
-            "-O",
-            "acl 1 permit 198.51.100.0 255.255.255.0",
-            "-O",
-            "client_acl 1",
-            "25",
-            "192.0.2.1",
-            "192.0.2.2",
-        ],
-    ),
-    example(
-        "Everything from a file, in the foreground; and whether the file is right:",
-        &["pen", "-f", "-F", "/etc/pen.conf", "-C", "/run/pen.ctl", "-u", "pen"],
-    ),
-    example("", &["pen", "--check", "-F", "/etc/pen.conf"]),
-];
-
-/// A configuration file.
-pub const FILE: &[&str] = &[
-    "# two web servers and a mail service",
-    "listen 80",
-    "roundrobin",
-    "http",
-    "acl 1 permit 127.0.0.1",
-    "acl 1 permit 198.51.100.0/24",
-    "client_acl 1",
-    "server 0 address 192.0.2.1 port 80 max 100 name red",
-    "server 1 address 192.0.2.2 port 80 max 100 name blue",
-    "emergency 192.0.2.9:80",
-    "service mail",
-    "listen 25 :::25",
-    "server 0 address 192.0.2.3 port smtp",
-];
-
-/// Of `penctl`.
-pub const PENCTL: &[Example] = &[
-    example("List the servers:", &["penctl", "/run/pen.ctl", "servers"]),
-    example(
-        "Take server 1 out for an hour, and back at once:",
-        &["penctl", "/run/pen.ctl", "server", "1", "blacklist", "3600"],
-    ),
-    example("", &["penctl", "/run/pen.ctl", "server", "1", "blacklist", "0"]),
-    example(
-        "Move a server to another address without touching its connections:",
-        &["penctl", "/run/pen.ctl", "server", "blue", "address", "192.0.2.7", "port", "8080"],
-    ),
-    example(
-        "Who was there in the last minute, for a program to read:",
-        &["penctl", "127.0.0.1:8888", "recent", "60", "json"],
-    ),
-    example(
-        "Another service of the same process:",
-        &["penctl", "/run/pen.ctl", "service", "mail", "conn_max", "500"],
-    ),
-    example(
-        "Keep the settings, in a file that Pen's user may write:",
-        &["penctl", "/run/pen.ctl", "write", "/var/lib/pen/pen.conf"],
-    ),
-];
-
-/// Of `penlog`. What a web server's configuration has is written as the shell would have it.
-pub const PENLOG: &[Example] = &[
-    example(
-        "Apache sends its log, with this in its configuration: CustomLog \"|/usr/bin/penlog loghost \
-         10000\" combined. The same by hand:",
-        &["penlog", "loghost", "10000"],
-    ),
-    example(
-        "nginx writes files only, so the file is followed: tail -qn0 -F /var/log/nginx/access.log, \
-         in a pipe to penlog. From the address that Pen's table has for this server:",
-        &["penlog", "2001:db8::9", "10000", "2001:db8::1"],
-    ),
-];
-
-/// Of `penlogd`.
-pub const PENLOGD: &[Example] = &[
-    example(
-        "Collect on port 10000, as user nobody:",
-        &[
-            "penlogd",
-            "-u",
-            "nobody",
-            "-l",
-            "/var/log/pen/access.log",
-            "-p",
-            "/run/pen/log.pid",
-            "10000",
-        ],
-    ),
-    example(
-        "Pen sends its log there:",
-        &["pen", "-l", "loghost:10000", "80", "192.0.2.1", "192.0.2.2"],
-    ),
-    example(
-        "Try it out: see what arrives, in the foreground, at one address only:",
-        &["penlogd", "-f", "-d", "-b", "127.0.0.1:10000"],
-    ),
-    example(
-        "With 2000 requests per second, of which the slowest take 30 seconds:",
-        &["penlogd", "-n", "60000", "-l", "/var/log/pen/access.log", "10000"],
-    ),
-];
-
-/// Of `mergelogs`; their output goes into a file.
-pub const MERGELOGS: &[Example] = &[
-    example(
-        "Two web servers, one of them with a compressed log; add > access.log:",
-        &["mergelogs", "-p", "pen.log", "192.0.2.1:web1.log", "192.0.2.2:web2.log.gz"],
-    ),
-    example(
-        "Servers with IPv6 addresses, clocks that are right within ten seconds, rejects kept:",
-        &[
-            "mergelogs",
-            "-j",
-            "10",
-            "-r",
-            "rejects",
-            "-p",
-            "pen.log.gz",
-            "[2001:db8::1]:web1.log",
-            "[2001:db8::2]:web2.log",
-        ],
-    ),
-];
 
 #[cfg(test)]
 mod tests {
@@ -200,49 +71,86 @@ mod tests {
         }
     }
 
+    /// The commands of blocks, as words; what a shell does with the rest of the line is left out.
+    fn typed(page: &str) -> Vec<Vec<String>> {
+        let blocks = pieces(page).into_iter().filter_map(|p| match p {
+            Piece::Block(info, lines) if info.starts_with("console") && !info.contains("fails") => {
+                Some(lines)
+            }
+            _ => None,
+        });
+        let lines = blocks.flatten().filter_map(|l| l.strip_prefix("# ").or(l.strip_prefix("$ ")));
+        lines.flat_map(|l| l.split(" | ")).map(words).collect()
+    }
+
+    fn words(line: &str) -> Vec<String> {
+        let parts = line.split('\'').enumerate();
+        let all = parts.flat_map(|(n, part)| match n % 2 {
+            0 => part.split_whitespace().map(str::to_owned).collect(),
+            _ => vec![part.to_owned()],
+        });
+        all.take_while(|w| w != "&" && w != "&&" && !w.starts_with('>')).collect()
+    }
+
+    fn understood(words: &[String]) {
+        use pen_core::cli::tools::{mergelogs, penlog, penlogd};
+        let rest = words[1..].iter().map(std::ffi::OsString::from);
+        let stopped = match words[0].as_str() {
+            "penlog" => penlog::parse(rest).err(),
+            "penlogd" => penlogd::parse(rest).err(),
+            "mergelogs" => mergelogs::parse(rest).err(),
+            "pen" => match pen_core::cli::parse(rest) {
+                Ok(launch) => {
+                    let mut config = Config::default();
+                    launch.apply_options(&mut config, &Anywhere, &mut |_, _, _| Ok(())).unwrap();
+                    launch.apply_operands(&mut config, &Anywhere, &[]).unwrap();
+                    None
+                }
+                Err(stopped) => Some(stopped),
+            },
+            _ => None,
+        };
+        assert_eq!(stopped, None, "{words:?}");
+    }
+
     #[test]
     fn command_lines_are_understood() {
-        for example in PEN {
-            let words = example.words[1..].iter().map(std::ffi::OsString::from);
-            let launch = pen_core::cli::parse(words).unwrap();
-            let mut config = Config::default();
-            launch.apply_options(&mut config, &Anywhere, &mut |_, _, _| Ok(())).unwrap();
-            launch.apply_operands(&mut config, &Anywhere, &[]).unwrap();
+        let pages = [PEN, CONF, PENCTL, PENLOG, PENLOGD, MERGELOGS];
+        let lines: Vec<Vec<String>> = pages.iter().flat_map(|p| typed(p)).collect();
+        for name in ["pen", "penctl", "penlog", "penlogd", "mergelogs"] {
+            assert!(lines.iter().any(|l| l[0] == name), "no example of {name}");
         }
+        lines.iter().for_each(|l| understood(l));
+    }
+
+    #[test]
+    fn control_lines_are_understood() {
+        let lines = typed(PENCTL);
+        let mut wrong = Vec::new();
+        for words in lines.iter().filter(|w| w[0] == "penctl") {
+            let line = words[2..].join(" ");
+            if command::parse(&line, Door::Control).is_err() {
+                wrong.push(line);
+            }
+        }
+        // The example of an error.
+        assert_eq!(wrong, ["roundrobbin"]);
     }
 
     #[test]
     fn the_file_is_understood() {
         let mut config = Config::default();
         let mut context = Context::starting(Door::File);
-        for text in FILE {
+        let blocks = pieces(CONF);
+        let file = blocks.iter().find_map(|p| match p {
+            Piece::Block(info, lines) if info.contains("file=/etc/pen.conf") => Some(lines),
+            _ => None,
+        });
+        for text in file.unwrap() {
             if let Some(line) = command::parse(text, Door::File).unwrap() {
                 command::apply(&mut config, &mut context, &line, &Anywhere).unwrap();
             }
         }
         assert_eq!(config.services.len(), 2);
-    }
-
-    #[test]
-    fn control_lines_are_understood() {
-        for example in PENCTL {
-            let line = example.words[2..].join(" ");
-            command::parse(&line, Door::Control).unwrap().unwrap();
-        }
-    }
-
-    #[test]
-    fn command_lines_of_the_log_tools_are_understood() {
-        use pen_core::cli::tools::{mergelogs, penlog, penlogd};
-        for example in PENLOG.iter().chain(PENLOGD).chain(MERGELOGS) {
-            let words = example.words[1..].iter().map(std::ffi::OsString::from);
-            let stopped = match example.words[0] {
-                "penlog" => penlog::parse(words).err(),
-                "penlogd" => penlogd::parse(words).err(),
-                "mergelogs" => mergelogs::parse(words).err(),
-                _ => pen_core::cli::parse(words).err(),
-            };
-            assert_eq!(stopped, None, "{}", example.typed());
-        }
     }
 }

@@ -3,7 +3,7 @@
 use pen_core::cli::tools::{Tool, mergelogs, penlog, penlogd};
 use pen_core::limits;
 
-use super::examples::{Example, MERGELOGS, PENLOG, PENLOGD};
+use super::examples::{MERGELOGS, PENLOG, PENLOGD};
 use super::pen::capital;
 use super::roff::Page;
 
@@ -13,7 +13,7 @@ struct Prose<'a> {
     description: &'a [&'a str],
     /// Further sections, in front of the examples.
     sections: &'a [(&'a str, &'a [&'a str])],
-    examples: &'a [Example],
+    examples: &'a str,
     status: &'a [(&'a str, &'a str)],
     see_also: &'a str,
 }
@@ -158,13 +158,13 @@ pub fn mergelogs() -> String {
 }
 
 fn page(tool: &Tool, prose: &Prose<'_>) -> String {
-    let mut page = Page::new(tool.name);
+    let mut page = Page::new(tool.name, 1);
     page.section("Name");
     page.name(tool.name, prose.what);
     page.section("Synopsis");
-    for line in tool.synopsis {
-        page.synopsis(&format!("{} {line}", tool.name));
-    }
+    let lines: Vec<String> =
+        tool.synopsis.iter().map(|line| format!("{} {line}", tool.name)).collect();
+    page.synopsis(lines.iter().map(String::as_str));
     page.section("Description");
     for text in prose.description {
         page.text(text);
@@ -183,13 +183,7 @@ fn page(tool: &Tool, prose: &Prose<'_>) -> String {
             page.text(text);
         }
     }
-    page.section("Examples");
-    for example in prose.examples {
-        if !example.why.is_empty() {
-            page.text(example.why);
-        }
-        page.verbatim(&[example.typed()]);
-    }
+    page.examples(prose.examples);
     page.section("Exit status");
     for (status, text) in prose.status {
         page.item(&[status], text);

@@ -3,6 +3,7 @@
 //! What the tables know is never written twice: options, commands, ranges and defaults come from
 //! them. The prose around them is in `pen` and `penctl`, the examples in `examples`.
 
+mod conf;
 mod examples;
 mod logtools;
 mod pen;
@@ -14,9 +15,10 @@ use std::fs;
 use std::path::Path;
 
 /// Every generated file: its place in the repository and its text.
-fn files() -> [(&'static str, String); 6] {
+fn files() -> [(&'static str, String); 7] {
     [
         ("docs/man/pen.1", pen::page()),
+        ("docs/man/pen.conf.5", conf::page()),
         ("docs/man/penctl.1", penctl::page()),
         ("docs/man/penlog.1", logtools::penlog()),
         ("docs/man/penlogd.1", logtools::penlogd()),

@@ -2,18 +2,20 @@
 
 use pen_core::cli::options::OPTIONS;
 
-use super::examples::{FILE, PEN};
+use super::examples::PEN;
 use super::roff::Page;
 
 /// The page.
 pub fn page() -> String {
-    let mut page = Page::new("pen");
+    let mut page = Page::new("pen", 1);
     page.section("Name");
-    page.name("pen", "load balancer for TCP services");
+    page.name("pen", "load balancer for TCP and UDP services");
     page.section("Synopsis");
-    page.synopsis("pen [options] [ADDRESS:]PORT|/PATH SERVER ...");
-    page.synopsis("pen [options] -F FILE");
-    page.synopsis("pen --demo [PORT]");
+    page.synopsis([
+        "pen [options] [ADDRESS:]PORT|/PATH SERVER ...",
+        "pen [options] -F FILE",
+        "pen --demo [PORT]",
+    ]);
     page.section("Description");
     for text in DESCRIPTION {
         page.text(text);
@@ -31,15 +33,7 @@ pub fn page() -> String {
     for text in CONFIGURATION {
         page.text(text);
     }
-    page.section("Examples");
-    for example in PEN {
-        if !example.why.is_empty() {
-            page.text(example.why);
-        }
-        page.verbatim(&[example.typed()]);
-    }
-    page.text("A configuration file:");
-    page.verbatim(&FILE.iter().map(|l| (*l).to_owned()).collect::<Vec<_>>());
+    page.examples(PEN);
     page.section("Files");
     page.text(
         "Pen reads and writes no file that is not named by an option or a command. A path is meant \
@@ -55,7 +49,7 @@ pub fn page() -> String {
         page.item(&[status], text);
     }
     page.section("See also");
-    page.text("penctl(1), penlogd(1), mergelogs(1)");
+    page.text("pen.conf(5), penctl(1), penlogd(1), mergelogs(1)");
     page.finish()
 }
 
@@ -116,15 +110,10 @@ const CHOOSING: [&str; 2] = [
      emergency server (-e). With -s the client is closed at once.",
 ];
 
-const CONFIGURATION: [&str; 3] = [
-    "A file holds commands as penctl(1) describes them, one per line; a line that starts with # is \
-     a comment. It is read at the start, after the options and servers of the command line, and \
-     again on signal HUP; what it mentions wins. A file that is not right changes nothing, and \
-     the line and word at fault are named. A missing file is reported, but is no error at the \
-     start if something else says where to listen.",
-    "Access lists that the file mentions are replaced as a whole. What it does not mention stays as \
-     it is.",
-    "A line service NAME opens the context of a service for the lines that follow.",
+const CONFIGURATION: [&str; 1] = [
+    "The file of -F holds commands, one per line, which pen.conf(5) describes. It is read at the start, \
+     after the options and servers of the command line, and again on signal HUP; what it mentions \
+     wins. A file that is not right changes nothing, and the line and word at fault are named.",
 ];
 
 const SIGNALS: [(&str, &str); 5] = [

@@ -8,11 +8,11 @@ use super::roff::Page;
 
 /// The page.
 pub fn page() -> String {
-    let mut page = Page::new("penctl");
+    let mut page = Page::new("penctl", 1);
     page.section("Name");
     page.name("penctl", "control a running pen");
     page.section("Synopsis");
-    page.synopsis("penctl HOST:PORT|/PATH COMMAND ...");
+    page.synopsis(["penctl HOST:PORT|/PATH COMMAND ..."]);
     page.section("Description");
     page.text(
         "penctl sends one command to the control address of a running pen (its option -C) and \
@@ -41,13 +41,7 @@ pub fn page() -> String {
             page.item(&hidden, "Words that have lost their meaning.");
         }
     }
-    page.section("Examples");
-    for example in PENCTL {
-        if !example.why.is_empty() {
-            page.text(example.why);
-        }
-        page.verbatim(&[example.typed()]);
-    }
+    page.examples(PENCTL);
     page.section("Exit status");
     page.item(&["0"], "The reply was printed, or the usage because words are missing.");
     page.item(
@@ -58,7 +52,7 @@ pub fn page() -> String {
         ),
     );
     page.section("See also");
-    page.text("pen(1)");
+    page.text("pen(1), pen.conf(5)");
     page.finish()
 }
 
