@@ -33,6 +33,15 @@ pages! {
     example_penlogd: "docs/examples/penlogd.1.md",
     example_mergelogs: "docs/examples/mergelogs.1.md",
     guide_quick_start: "docs/guides/quick-start.md",
+    guide_http: "docs/guides/http.md",
+    guide_https: "docs/guides/https.md",
+    guide_smtp: "docs/guides/smtp.md",
+    guide_ldap: "docs/guides/ldap.md",
+    guide_dns: "docs/guides/dns.md",
+    guide_databases: "docs/guides/databases.md",
+    guide_pair: "docs/guides/pair.md",
+    guide_tuning: "docs/guides/tuning.md",
+    guide_troubleshooting: "docs/guides/troubleshooting.md",
 }
 
 /// After this long an answer that comes `eventually` is overdue.
