@@ -60,6 +60,18 @@ fn seeds_cut_anywhere_keep_the_promises() {
 }
 
 #[test]
+fn every_word_of_the_language() {
+    for spec in pen_core::command::table::all() {
+        let word = spec.word;
+        for door in 0..4_u8 {
+            let lines = format!("{word}\nno {word}\n{word} 1\n{word} x y\nno {word}\n");
+            println!("{door} {lines}");
+            (pen_fuzz::target("commands").run)(&[&[door][..], lines.as_bytes()].concat());
+        }
+    }
+}
+
+#[test]
 fn every_target_has_a_fuzzer() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
     let settings = fs::read_to_string(folder.join("Cargo.toml")).unwrap();

@@ -5,7 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use pen_core::addr::Names;
-use pen_core::command::{Context, Door, Fault, apply, hosts_named, parse, table, write};
+use pen_core::command::{Context, Door, Fault, apply, hosts_named, parse, write};
 use pen_core::config::Config;
 
 use super::named;
@@ -96,8 +96,6 @@ pub fn seeds() -> Vec<(String, Vec<u8>)> {
                tarpit_rate 5\nudp_spread datagram\nudp_answers 1\nudp_timeout 5\n";
     let routes = "service web listen 80\nservice tls route sni *.example.org service web\n\
                   service tls route alpn h2 server 3\nroute default close\nno route\n";
-    let all: String = table::all().map(|s| format!("{0}\n{0} 1\nno {0}\n", s.word)).collect();
-    let all: Vec<u8> = lines(3, &all).into_iter().take(3_000).collect();
     named([
         ("a-service", lines(1, service)),
         ("lists", lines(1, lists)),
@@ -114,6 +112,5 @@ pub fn seeds() -> Vec<(String, Vec<u8>)> {
                 "blcklist 3\nserver\nacl 2 permit 1.2.3\n  no  \nserver 0 port 99999999999\n\u{1b}[2J\n",
             ),
         ),
-        ("every-word", all),
     ])
 }
