@@ -2,6 +2,7 @@
 //! come and go.
 
 mod choosing;
+mod forged;
 mod hostile;
 
 use std::net::{SocketAddr, UdpSocket};

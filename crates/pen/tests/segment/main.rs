@@ -8,4 +8,5 @@ mod faults;
 mod hall;
 mod live;
 mod service;
+mod tags;
 mod tarpit;
