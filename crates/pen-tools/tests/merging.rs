@@ -1,5 +1,5 @@
-//! mergelogs from outside: kinds of files, what is wrong with them, more files than descriptors, a
-//! stream that is larger than the memory it may take.
+//! mergelogs from outside: kinds of files, what is wrong with them, more files than descriptors, what
+//! a terminal shows, a stream that is larger than the memory it may take.
 #![forbid(unsafe_code)]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use pen_test::{Scratch, Vitals};
+use pen_test::{Program, Scratch, Vitals, until};
 
 const MERGELOGS: &str = env!("CARGO_BIN_EXE_mergelogs");
 
@@ -51,14 +51,16 @@ fn zones_compressed_files_and_names() {
         + &entry("unix", 3, "10.0.0.3", "GET /3");
     std::fs::write(scratch.path("pen.log"), packed(&pen)).unwrap();
     scratch.write("one", &web(1, "GET /1", "+0200"));
-    std::fs::write(scratch.path("two"), packed(&web(2, "GET /2", "-0500"))).unwrap();
+    // Compressed logs that were put together with cat.
+    let two = [web(2, "GET /2", "-0500"), web(4, "GET /2", "-0500")].map(|l| packed(&l)).concat();
+    std::fs::write(scratch.path("two"), two).unwrap();
     scratch.write("three", &web(3, "GET /3", "+0000"));
     let words = ["-p", "pen.log", "10.0.0.3:three", "localhost:one", "[2001:DB8::1]:two"];
     for more in [&[][..], &["-c"]] {
         let (output, out, said) = run(&scratch, &[more, &words].concat());
         assert_eq!((output.status.code(), said.as_str()), (Some(0), ""));
-        let expected = [("::a", 1), ("::b", 2), ("unix", 3)]
-            .map(|(client, n)| web(n, &format!("GET /{n}"), "+0000").replacen('h', client, 1));
+        let expected = [("::a", 1, 1), ("::b", 2, 2), ("unix", 3, 3), ("::b", 4, 2)]
+            .map(|(client, n, m)| web(n, &format!("GET /{m}"), "+0000").replacen('h', client, 1));
         assert_eq!(out, expected.concat());
     }
 }
@@ -181,4 +183,44 @@ fn a_gigabyte_passes_through_little_memory() {
     assert!(feeding.join().unwrap() > 1_000_000_000);
     println!("{most} KiB at most");
     assert!(most > 0 && most < 64 * 1024, "{most} KiB");
+}
+
+/// A terminal, made by script(1), on standard error; the lines go to a file, or to the terminal as well.
+fn on_a_terminal(scratch: &Scratch, command: &str) -> Program {
+    let mut script = Command::new("script");
+    script.args(["-q", "-e", "-f", "-c", &format!("{MERGELOGS} {command}"), "seen"]);
+    Program::start(script, scratch)
+}
+
+#[test]
+fn a_terminal_shows_the_progress_where_no_lines_go() {
+    if Command::new("script").arg("--version").output().is_err() {
+        println!("skipped: needs script (bsdutils)");
+        return;
+    }
+    let scratch = Scratch::new();
+    scratch.write("pen.log", &entry("::a", 1, "s", "GET /1"));
+    let made = Command::new("mkfifo").arg(scratch.path("log")).status();
+    assert!(made.is_ok_and(|status| status.success()));
+    let merge = on_a_terminal(&scratch, "-p pen.log s:log >out");
+    let mut log = std::fs::File::options().write(true).open(scratch.path("log")).unwrap();
+    let lines = web(1, "GET /1", "+0000").repeat(5_000);
+    until("the progress", || {
+        log.write_all(lines.as_bytes()).unwrap();
+        let seen = std::fs::read_to_string(scratch.path("seen")).unwrap_or_default();
+        seen.contains("\r\u{1b}[K").then_some(()).filter(|()| seen.contains(" lines, "))
+    });
+    drop(log);
+    assert_eq!(merge.finished().code, Some(0));
+    // It is wiped away, and what is said at the end stands alone.
+    let seen = std::fs::read_to_string(scratch.path("seen")).unwrap();
+    let last = seen.rsplit("\r\u{1b}[K").next().unwrap();
+    assert!(!last.contains(" MB") && last.contains("client found for"), "{seen}");
+    let out = std::fs::read_to_string(scratch.path("out")).unwrap();
+    assert!(out.lines().all(|line| line.starts_with("::a - - [14/Nov/2023")));
+    // Lines that go to the terminal are not disturbed.
+    scratch.write("short", &lines);
+    assert_eq!(on_a_terminal(&scratch, "-p pen.log s:short").finished().code, Some(0));
+    let seen = std::fs::read_to_string(scratch.path("seen")).unwrap();
+    assert!(seen.contains("::a - - [") && !seen.contains("\u{1b}[K"), "{}", seen.len());
 }

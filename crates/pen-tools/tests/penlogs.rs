@@ -19,9 +19,14 @@ struct Collector {
 
 impl Collector {
     fn start(args: &[&str]) -> Self {
+        Self::launch(&[&["-b"], args].concat())
+    }
+
+    /// It may keep lines back for a moment.
+    fn launch(args: &[&str]) -> Self {
         let (scratch, port) = (Scratch::new(), free_port());
         let mut command = Command::new(PENLOGD);
-        command.args(["-f", "-b", "-l", "log", "-p", "pid"]).args(args).arg(port.to_string());
+        command.args(["-f", "-l", "log", "-p", "pid"]).args(args).arg(port.to_string());
         let mut collector = Self { program: Program::start(command, &scratch), scratch, port };
         until("penlogd to receive", || {
             assert_eq!(collector.program.ended(), None, "{}", collector.program.stderr());
@@ -151,7 +156,12 @@ fn rotation_and_a_log_that_cannot_be_opened() {
 
 #[test]
 fn what_has_arrived_is_written_at_the_end() {
-    let collector = Collector::start(&[]);
+    for collector in [Collector::start(&[]), Collector::launch(&[])] {
+        arrived_before_the_end(collector);
+    }
+}
+
+fn arrived_before_the_end(collector: Collector) {
     let sender = collector.sender();
     Sig::Stop.send(collector.program.pid());
     for n in 0..50 {

@@ -8,6 +8,7 @@
 mod bytes;
 mod certificates;
 mod choice;
+mod collecting;
 mod control;
 mod explain;
 mod http;
