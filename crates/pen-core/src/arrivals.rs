@@ -173,6 +173,17 @@ impl Arrivals {
         }
     }
 
+    /// What [`Arrivals::admit`] would say; nothing is counted.
+    ///
+    /// # Errors
+    /// The limit that the client's source has reached.
+    pub fn look(&self, client: ClientAddr, limit: &SourceLimit, now: Moment) -> Result<(), Excess> {
+        let same = self.prefixes == (limit.prefix4, limit.prefix6);
+        let source = limit.source(client).filter(|_| limit.is_on() && same);
+        let row = source.and_then(|source| self.rows.get(&source));
+        row.map_or(Ok(()), |row| row.after_one_more(limit, now).map(drop))
+    }
+
     /// A connection that was admitted ended.
     pub fn leave(&mut self, client: ClientAddr, admission: Admission) {
         if admission.0 == 0 || admission.0 != self.edition {
@@ -229,16 +240,25 @@ impl Arrivals {
 
 impl Row {
     fn take(&mut self, limit: &SourceLimit, now: Moment) -> Result<(), Excess> {
+        let left = self.after_one_more(limit, now);
+        if limit.rate != 0 && left != Err(Excess::Connections) {
+            self.level = left.unwrap_or_else(|_| self.level_at(limit, now));
+            self.filled = self.filled.max(now);
+        }
+        left?;
+        self.connections += 1;
+        Ok(())
+    }
+
+    /// What would be left in the bucket.
+    fn after_one_more(&self, limit: &SourceLimit, now: Moment) -> Result<u64, Excess> {
         if limit.connections != 0 && self.connections >= limit.connections {
             return Err(Excess::Connections);
         }
-        if limit.rate != 0 {
-            self.level = self.level_at(limit, now);
-            self.filled = self.filled.max(now);
-            self.level = self.level.checked_sub(ARRIVAL).ok_or(Excess::Rate)?;
+        if limit.rate == 0 {
+            return Ok(self.level);
         }
-        self.connections += 1;
-        Ok(())
+        self.level_at(limit, now).checked_sub(ARRIVAL).ok_or(Excess::Rate)
     }
 
     fn level_at(&self, limit: &SourceLimit, now: Moment) -> u64 {

@@ -76,6 +76,13 @@ impl Live {
         list.permits(visitor.peer.addr, |ip| visitor.country(ip, self.countries.as_deref()))
     }
 
+    /// Whether the limits of sources are for the visitor.
+    #[must_use]
+    pub fn limits_source_of(&self, visitor: &Visitor) -> bool {
+        let limit = &self.config.limit;
+        limit.is_on() && !(limit.exempt != 0 && self.admits(limit.exempt, visitor))
+    }
+
     fn build(config: Arc<ServiceConfig>, old: Option<&Self>) -> Self {
         let servers: Vec<Server> = config
             .servers

@@ -44,6 +44,26 @@ fn a_bucket_holds_the_burst_and_gains_the_rate() {
 }
 
 #[test]
+fn a_look_says_what_an_arrival_would_hear_and_counts_nothing() {
+    for (connections, rate, burst) in [(2, 0, 0), (0, 3, 0), (4, 2, 5), (0, 0, 0)] {
+        let (mut table, limit) = (table(), limit(connections, rate, burst));
+        let mut refused = 0;
+        for n in 0..400_u64 {
+            let (one, now) = (client(&format!("10.0.0.{}", n % 3)), Moment(n * 90));
+            let seen = table.look(one, &limit, now);
+            assert_eq!(table.look(one, &limit, now), seen);
+            let admitted = table.admit(one, &limit, now);
+            assert_eq!(admitted.map(drop), seen, "{n}");
+            refused += u64::from(admitted.is_err());
+            if let Some(admission) = admitted.ok().filter(|_| n % 5 != 0) {
+                table.leave(one, admission);
+            }
+        }
+        assert_eq!(refused > 0, limit.is_on());
+    }
+}
+
+#[test]
 fn without_a_burst_it_is_the_rate() {
     let (mut table, limit) = (table(), limit(0, 5, 0));
     let one = client("10.0.0.1");

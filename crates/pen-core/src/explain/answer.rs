@@ -1,5 +1,6 @@
 //! What there is to answer: the rule, what the client gets, and how each server stands.
 
+use crate::arrivals::Excess;
 use crate::dsr;
 use crate::reasons::{CloseReason, Refusal};
 use crate::select::Rule;
@@ -23,6 +24,8 @@ pub enum By {
     Nothing,
     /// Pen serves the client itself (`dummy`).
     Dummy,
+    /// The client's source has reached this limit.
+    Limit(Excess),
 }
 
 /// What the client gets.
@@ -61,6 +64,8 @@ pub enum Skip {
     Silent,
     /// Frames are passed on to servers of the table only (direct server return).
     NoFrames,
+    /// The client's source has reached a limit.
+    OverLimit,
 }
 
 /// How a server stands to the client.
@@ -121,6 +126,7 @@ impl By {
             Self::Maglev { port: true } => "maglev_port",
             Self::Nothing => "nothing",
             Self::Dummy => "dummy",
+            Self::Limit(excess) => excess.word(),
         }
     }
 }
@@ -139,6 +145,7 @@ impl Skip {
             Self::Last => "last",
             Self::Silent => "silent",
             Self::NoFrames => "no_frames",
+            Self::OverLimit => "over_limit",
         }
     }
 }

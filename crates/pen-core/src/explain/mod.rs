@@ -18,11 +18,12 @@ mod tests;
 use std::collections::BTreeSet;
 
 use crate::addr::{ClientAddr, Peer};
+use crate::arrivals::{Arrivals, Excess};
 use crate::config::{Protocol, Spread};
 use crate::hello::Hello;
 use crate::journey::{self, Journey, Step, Way};
 use crate::moment::Moment;
-use crate::reasons::{ConnectFailure, Refusal};
+use crate::reasons::{CloseReason, ConnectFailure, Refusal};
 use crate::select::{self, Cursor, Rule, Visitor};
 use crate::servers::{Server, ServerRef};
 use crate::service::Live;
@@ -55,8 +56,24 @@ pub struct Scene<'a> {
     pub cursor: &'a Cursor,
     /// The server that is remembered for the client.
     pub remembered: Option<u32>,
+    /// The limit that the client's source has reached.
+    pub excess: Option<Excess>,
     /// The present.
     pub now: Moment,
+}
+
+/// The limit that the client's source has reached, if it has.
+#[must_use]
+pub fn excess(
+    question: &Question,
+    live: &Live,
+    arrivals: &Arrivals,
+    now: Moment,
+) -> Option<Excess> {
+    if !live.limits_source_of(&Visitor::new(question.peer(), None)) {
+        return None;
+    }
+    arrivals.look(question.client, &live.config.limit, now).err()
 }
 
 /// What becomes of a client that is served this way.
@@ -70,6 +87,12 @@ pub fn explain(question: &Question, way: Way, scene: &Scene<'_>) -> Answer {
         live: &live,
     };
     let tcp = live.config.protocol == Protocol::Tcp;
+    // A datagram of a client that is denied is dropped before its source is looked at.
+    let dropped = !tcp && way == Way::Denied && live.abuse.is_none();
+    if let Some(excess) = scene.excess.filter(|_| !dropped) {
+        let outcome = Outcome::Closed(CloseReason::OverLimit);
+        return asker.unasked(By::Limit(excess), outcome, |_| Standing::Skipped(Skip::OverLimit));
+    }
     match way {
         Way::Free if tcp && live.config.dummy => {
             asker.unasked(By::Dummy, Outcome::Dummy, |_| Standing::Skipped(Skip::Dummy))

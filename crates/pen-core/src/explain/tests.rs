@@ -12,7 +12,6 @@ use super::*;
 use crate::acl::{AccessList, Countries, CountryCode, Entry, Verdict, Whom};
 use crate::addr::Host;
 use crate::config::{ServerConfig, ServiceConfig};
-use crate::reasons::CloseReason;
 use crate::routes::{Route, To, When};
 use crate::service::tests::{live, server, service};
 
@@ -245,7 +244,7 @@ proptest! {
         prop_assert!(passages.is_empty());
         let End::At(_, way) = end else { panic!("nobody is led away") };
         let scene =
-            Scene { live: &live, cursor: &cursor, remembered: case.remembered, now: NOW };
+            Scene { live: &live, cursor: &cursor, remembered: case.remembered, excess: None, now: NOW };
         let answer = explain(&question, way, &scene);
         prop_assert_eq!(state(&live, &cursor), before, "asking changed something");
 
@@ -283,7 +282,7 @@ proptest! {
         case.config.mode.weight = false;
         let (live, cursor) = case.live();
         let scene =
-            Scene { live: &live, cursor: &cursor, remembered: case.remembered, now: NOW };
+            Scene { live: &live, cursor: &cursor, remembered: case.remembered, excess: None, now: NOW };
         let question = Question { client: case.client, port: None, hello: None };
         let answer = explain(&question, Way::Free, &scene);
         for port in ports {
@@ -303,7 +302,8 @@ proptest! {
 fn ask(config: &ServiceConfig, remembered: Option<u32>, way: Way) -> Answer {
     let live = live(config);
     let client = ClientAddr::Ip(Ipv4Addr::new(192, 0, 2, 1).into());
-    let scene = Scene { live: &live, cursor: &Cursor::default(), remembered, now: NOW };
+    let scene =
+        Scene { live: &live, cursor: &Cursor::default(), remembered, excess: None, now: NOW };
     explain(&Question { client, port: None, hello: None }, way, &scene)
 }
 

@@ -9,6 +9,7 @@ mod twin;
 
 use super::classic::line;
 use crate::addr::Host;
+use crate::arrivals::Excess;
 use crate::config::Protocol;
 use crate::explain::path::{self, Passage};
 use crate::explain::{Answer, By, Outcome, Question, Skip, Standing, Trial};
@@ -198,6 +199,8 @@ fn rule(by: By) -> &'static str {
         By::Maglev { port: true } => "the table's server for the client's address and port",
         By::Nothing => "no server of the table can be proposed",
         By::Dummy => "Pen answers itself",
+        By::Limit(Excess::Connections) => "its source has as many connections as it may",
+        By::Limit(Excess::Rate) => "its source opens connections faster than it may",
     }
 }
 
@@ -283,6 +286,7 @@ fn skipped(skip: Skip) -> &'static str {
         Skip::Dummy => "Pen answers itself",
         Skip::Last => "it is for clients that no other server takes",
         Skip::Silent => "it does not answer on the segment",
+        Skip::OverLimit => "the client's source is over its limit",
         Skip::NoFrames => "frames go to servers of the table only",
     }
 }

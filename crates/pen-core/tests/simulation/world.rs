@@ -227,7 +227,13 @@ impl World {
         let Peer { addr, port } = visitor.peer;
         let question = Question { client: addr, port: Some(port), hello: None };
         let (live, cursor) = (&self.live, &self.cursor);
-        let scene = explain::Scene { live, cursor, remembered: visitor.remembered, now: self.now };
+        let scene = explain::Scene {
+            live,
+            cursor,
+            remembered: visitor.remembered,
+            excess: None,
+            now: self.now,
+        };
         explain::explain(&question, Way::of(permitted), &scene)
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use pen_core::addr::ClientAddr;
 use pen_core::config::Protocol;
 use pen_core::explain::path::{self, End};
-use pen_core::explain::{Question, Scene, explain};
+use pen_core::explain::{Question, Scene, excess, explain};
 use pen_core::journey::Way;
 use pen_core::moment::Moment;
 use pen_core::report::explain::{self as report, Explained, Served, Wait};
@@ -38,7 +38,13 @@ pub fn reply(running: &Running, service: &Service, question: &Question, as_json:
             let live = found.live.load_full();
             (name == service.name || live.config.protocol == Protocol::Tcp).then_some(live)
         };
-        let (passages, end) = path::follow(question, &service.name, known);
+        let (passages, end) = match excess(question, &live, &service.tables().arrivals, now) {
+            // It is turned away before anything is asked of it.
+            Some(_) if live.config.protocol == Protocol::Tcp => {
+                (Vec::new(), End::At(service.name.clone(), Way::Free))
+            }
+            _ => path::follow(question, &service.name, known),
+        };
         let place = match &end {
             End::Nowhere => None,
             End::At(name, way) => running.service(name).map(|at| {
@@ -69,9 +75,12 @@ fn served(
     now: Moment,
 ) -> Served {
     let live = service.live.load_full();
-    let tracking_s = live.config.tracking_s;
-    let remembered = service.tables().clients.look(question.client, now, tracking_s);
-    let scene = Scene { live: &live, cursor: &service.cursor, remembered, now };
+    let (remembered, excess) = {
+        let tables = service.tables();
+        let remembered = tables.clients.look(question.client, now, live.config.tracking_s);
+        (remembered, excess(question, &live, &tables.arrivals, now))
+    };
+    let scene = Scene { live: &live, cursor: &service.cursor, remembered, excess, now };
     let answer = explain(question, way, &scene);
     let waits = wait(running, service, led);
     Served { live, answer, waits }

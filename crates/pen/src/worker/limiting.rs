@@ -25,10 +25,10 @@ impl Worker {
         live: &Live,
         visitor: &Visitor,
     ) -> Result<Admission, Excess> {
-        let limit = &live.config.limit;
-        if !limit.is_on() || limit.exempt != 0 && live.admits(limit.exempt, visitor) {
+        if !live.limits_source_of(visitor) {
             return Ok(Admission::default());
         }
+        let limit = &live.config.limit;
         service.tables().arrivals.admit(visitor.peer.addr, limit, self.now)
     }
 

@@ -26,6 +26,9 @@ fn a_source_keeps_to_its_number_of_connections_and_others_are_served() {
     let mut pen = Pen::over(&farm).command("limit_conn 3").command("workers 4").start();
     let mut held: Vec<_> = (0..3).filter_map(|_| served(&pen, "127.0.0.1")).collect();
     assert_eq!(held.len(), 3);
+    let told = |client: &str| pen.ctl(&format!("explain {client}"));
+    assert!(told("127.0.0.1").starts_with("client 127.0.0.1 gets no server: closed, over_limit\n"));
+    assert!(told("127.0.0.2").starts_with("client 127.0.0.2 gets server "));
     for _ in 0..20 {
         assert!(served(&pen, "127.0.0.1").is_none(), "the fourth of a source");
     }
@@ -87,6 +90,8 @@ fn exempt_clients_are_not_limited() {
     assert_eq!(held.len(), 5);
     let one = served(&pen, "127.0.0.1").expect("the first is served");
     assert!(served(&pen, "127.0.0.1").is_none());
+    assert!(pen.ctl("explain 127.0.0.1").contains("\nservice default: limit_conn, its source has"));
+    assert!(pen.ctl("explain 127.0.0.9").starts_with("client 127.0.0.9 gets server 0 "));
     drop((held, one));
 }
 

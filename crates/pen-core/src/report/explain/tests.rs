@@ -26,7 +26,7 @@ pub fn explained() -> Explained<'static> {
     let live = live(&config);
     live.servers[0].load.fail(Moment(1_000));
     let (cursor, now) = (Cursor::default(), Moment(11_500));
-    let scene = Scene { live: &live, cursor: &cursor, remembered: None, now };
+    let scene = Scene { live: &live, cursor: &cursor, remembered: None, excess: None, now };
     let answer = explain(&QUESTION, Way::Free, &scene);
     let passage = Passage {
         service: "default".to_owned(),
