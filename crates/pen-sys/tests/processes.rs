@@ -9,11 +9,11 @@ use std::process::{Command, ExitCode, Stdio};
 
 use pen_sys::capabilities::Capability;
 use pen_sys::daemon::{Ready, Role, detach};
-use pen_sys::{privileges, signals, sockets};
+use pen_sys::{capabilities, descriptors, privileges, signals, sockets};
 
 type Case = (&'static str, fn(), fn(&str));
 
-const CASES: [Case; 10] = [
+const CASES: [Case; 12] = [
     ("background_ready", background_ready, see_background_ready),
     ("background_failed", background_failed, see_background_failed),
     ("background_silent", background_silent, see_background_silent),
@@ -24,6 +24,8 @@ const CASES: [Case; 10] = [
     ("one_right_is_kept", one_right_is_kept, see_one_right_is_kept),
     ("root_keeps_its_name", root_keeps_its_name, see_root_keeps_its_name),
     ("jail_is_entered", jail_is_entered, see_jail_is_entered),
+    ("rights_are_given_up", rights_are_given_up, see_rights_are_given_up),
+    ("descriptors_are_closed", descriptors_are_closed, see_descriptors_are_closed),
 ];
 
 fn main() -> ExitCode {
@@ -262,6 +264,52 @@ fn see_root_keeps_its_name(name: &str) {
     if !skip_without_root(name) {
         see_plain_success(name);
     }
+}
+
+fn rights_are_given_up() {
+    capabilities::give_up_all_but(&[Capability::NetBindService, Capability::NetRaw])
+        .expect("root may give up rights");
+    let status = std::fs::read_to_string("/proc/self/status").expect("own account");
+    // CAP_NET_BIND_SERVICE is bit 10, CAP_NET_RAW bit 13.
+    for (name, bits) in [
+        ("CapInh:", 0),
+        ("CapPrm:", 0x2400),
+        ("CapEff:", 0x2400),
+        ("CapBnd:", 0x2400),
+        ("CapAmb:", 0),
+    ] {
+        let value = status.lines().find_map(|l| l.strip_prefix(name)).expect("a line").trim();
+        assert_eq!(u64::from_str_radix(value, 16), Ok(bits), "{name}");
+    }
+    let kept = vec![Capability::NetBindService, Capability::NetRaw];
+    assert_eq!(capabilities::effective().expect("own account"), (kept, false));
+    capabilities::give_up_all_but(&[Capability::NetAdmin]).expect("even more may be given up");
+    assert_eq!(capabilities::effective().expect("own account"), (Vec::new(), false));
+}
+
+fn see_rights_are_given_up(name: &str) {
+    if !skip_without_root(name) {
+        see_plain_success(name);
+    }
+}
+
+fn descriptors_are_closed() {
+    // The harness of these cases has the standard ones only, and two of the case's own follow.
+    let open = || {
+        let all = std::fs::read_dir("/proc/self/fd").expect("own descriptors");
+        all.flatten().filter_map(|f| f.file_name().to_str()?.parse().ok()).collect::<Vec<u32>>()
+    };
+    let dup = || rustix::io::dup(std::io::stdin()).expect("a descriptor");
+    // Never dropped: the call closes them.
+    let kept = std::mem::ManuallyDrop::new([dup(), dup(), dup()]);
+    assert_eq!(open().iter().filter(|n| (3..6).contains(*n)).count(), 3, "{kept:?}");
+    descriptors::close_inherited(1).expect("close_range");
+    // Reading the directory takes the next number.
+    assert_eq!(open(), [0, 1, 2, 3, 4]);
+}
+
+fn see_descriptors_are_closed(name: &str) {
+    see_plain_success(name);
 }
 
 fn jail_is_entered() {
