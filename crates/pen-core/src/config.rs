@@ -13,6 +13,7 @@ use crate::addr::{Host, Listen};
 use crate::arrivals::SourceLimit;
 use crate::limits;
 use crate::routes::Route;
+use crate::sandbox::Sandbox;
 use crate::socket_options::SocketOptions;
 
 pub use dsr::Dsr;
@@ -70,6 +71,8 @@ pub struct Process {
     pub drain_timeout_s: u32,
     /// The file of the database that knows the countries of clients.
     pub geoip_db: Option<String>,
+    /// What the process gives up when it has started. At start only.
+    pub sandbox: Sandbox,
 }
 
 /// Which service's list, and which number.

@@ -10,8 +10,10 @@ use std::net::IpAddr;
 use crate::config::{Config, ServiceConfig};
 use crate::limits;
 
+mod sandbox;
 mod segment;
 
+pub use sandbox::{Sandboxed, not_sandboxed, sandboxed};
 pub use segment::{Segment, Tarpit};
 
 /// What was found on the host.
@@ -113,6 +115,10 @@ impl fmt::Display for Finding {
 
 fn good(text: String) -> Finding {
     Finding { verdict: Verdict::Good, text, mend: None }
+}
+
+fn wrong_plainly(text: String) -> Finding {
+    Finding { verdict: Verdict::Wrong, text, mend: None }
 }
 
 fn caution(text: String, mend: Option<String>) -> Finding {

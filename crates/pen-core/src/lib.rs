@@ -37,6 +37,7 @@ pub mod relay;
 pub mod report;
 pub mod requests;
 pub mod routes;
+pub mod sandbox;
 mod secret;
 pub mod select;
 pub mod server_word;

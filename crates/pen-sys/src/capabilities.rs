@@ -129,6 +129,10 @@ pub(crate) fn through(
     kept: CapabilitySet,
     change: impl FnOnce() -> io::Result<()>,
 ) -> io::Result<()> {
+    if capabilities(None)?.effective.contains(CapabilitySet::SETPCAP) {
+        // The user that is left may say it no more.
+        narrow_bounding(kept)?;
+    }
     set_keep_capabilities(!kept.is_empty())?;
     change()?;
     let none = CapabilitySet::empty();

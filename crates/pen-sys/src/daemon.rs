@@ -84,7 +84,10 @@ pub fn detach() -> io::Result<Role> {
 }
 
 /// The number of threads of this process.
-fn threads() -> io::Result<usize> {
+///
+/// # Errors
+/// There is no `/proc`.
+pub fn threads() -> io::Result<usize> {
     Ok(std::fs::read_dir("/proc/self/task")?.count())
 }
 

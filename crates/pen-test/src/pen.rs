@@ -120,7 +120,7 @@ impl PenBuilder {
     fn program(&self) -> Command {
         let limit = self.descriptors.map(|count| format!("ulimit -n {count} && "));
         // Opened for both directions it waits for no reader, and nobody reads it.
-        let stuck = self.stuck_output.then_some("mkfifo stuck && exec 3<>stuck >stuck && ");
+        let stuck = self.stuck_output.then_some("mkfifo stuck && exec 1<>stuck && ");
         if limit.is_none() && stuck.is_none() {
             return Command::new(pen_program());
         }
@@ -234,14 +234,18 @@ impl Pen {
     /// A pen without servers.
     #[must_use]
     pub fn bare() -> PenBuilder {
-        // The same scenarios on every engine: PEN_TEST_ENGINE=copy or splice forces one.
-        let engine = std::env::var("PEN_TEST_ENGINE").ok();
-        let args = engine.map(|e| vec!["-O".to_owned(), format!("engine {e}")]);
+        // The same scenarios on every engine and in every sandbox: PEN_TEST_ENGINE=copy or splice,
+        // PEN_TEST_SANDBOX=off or strict force one.
+        let forced = ["engine", "sandbox"].into_iter().filter_map(|word| {
+            let value = std::env::var(format!("PEN_TEST_{}", word.to_uppercase())).ok()?;
+            Some(["-O".to_owned(), format!("{word} {value}")])
+        });
+        let args = forced.flatten().collect();
         PenBuilder {
             scratch: Scratch::new(),
             listen: None,
             servers: Vec::new(),
-            args: args.unwrap_or_default(),
+            args,
             env: Vec::new(),
             file: None,
             background: false,

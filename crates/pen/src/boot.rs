@@ -17,11 +17,12 @@ use pen_core::config::Config;
 use pen_core::inspection::Verdict;
 use pen_core::limits;
 use pen_core::listen_word;
+use pen_core::sandbox::Named;
 use pen_sys::notify::Notify;
 use pen_sys::pidfile::PidFile;
 use pen_sys::services::Services;
 use pen_sys::signals::{self, Signals};
-use pen_sys::{clock, localtime, rlimit};
+use pen_sys::{clock, descriptors, localtime, rlimit};
 
 use crate::compose::{self, Composed};
 use crate::control::door::ControlDoor;
@@ -33,6 +34,7 @@ use crate::lifecycle::{self, Begun, Exit, Failure, Rights, Start};
 use crate::logs::{Level, Logs};
 use crate::names::AskedNames;
 use crate::publish::{self, Running};
+use crate::sandbox;
 use crate::shared::{Order, Pool};
 use crate::socket_options;
 use crate::transparent;
@@ -40,6 +42,8 @@ use crate::worker;
 
 /// Runs Pen with these arguments (without the program's name).
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // Kernels before 5.9 cannot; then they stay, as for every other program.
+    let _ = descriptors::close_inherited(0);
     // The clock counts from its first reading.
     let _ = clock::monotonic_ms();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
@@ -88,7 +92,7 @@ fn prepare(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Plan>
         }
         report_check(&composed)?;
         if launch.live {
-            report_host(&composed.config)?;
+            report_host(&launch, &composed)?;
         }
         return Ok(None);
     }
@@ -110,8 +114,10 @@ fn report_check(composed: &Composed) -> Result<(), Stop> {
 }
 
 /// Looks at the host. Whatever is wrong is an end with status 1.
-fn report_host(config: &Config) -> Result<(), Stop> {
-    let findings = inspection::inspect(config);
+fn report_host(launch: &Launch, composed: &Composed) -> Result<(), Stop> {
+    let config = &composed.config;
+    let mut findings = inspection::inspect(config);
+    findings.extend(sandbox::inspect(config, &named(launch, composed)));
     for finding in &findings {
         perform::print(&format!("{finding}\n"));
     }
@@ -171,7 +177,7 @@ struct House {
     workers: Vec<JoinHandle<()>>,
 }
 
-/// Opens everything, gives up the rights, starts the workers.
+/// Opens everything, gives up the rights, starts the threads.
 fn open(plan: &Plan, start: &Start) -> Result<House, Failure> {
     let config = &plan.composed.config;
     let signals = signals::open().map_err(cannot("handle signals"))?;
@@ -180,9 +186,14 @@ fn open(plan: &Plan, start: &Start) -> Result<House, Failure> {
     let descriptors = rlimit::raise_descriptors();
     let cores = config.process.abort_on_error || config.process.debug > 0;
     rlimit::core_files(cores).map_err(cannot("limit core files"))?;
-    let (logs, _) = Logs::start(start.is_background(), config.process.debug)
-        .map_err(cannot("start the log thread"))?;
-    let opened = open_with(plan, &logs, descriptors);
+    let (logs, writer) = Logs::open(start.is_background(), config.process.debug);
+    let doors = open_doors(plan, &logs).and_then(|doors| {
+        shut_in(plan, &logs, cores)?;
+        Ok(doors)
+    });
+    // Threads have the rights that are left when they start: none runs before.
+    writer.start().map_err(cannot("start the log thread"))?;
+    let opened = doors.and_then(|doors| open_with(plan, &logs, descriptors, doors));
     if opened.is_err() {
         // What was said on the way explains the failure.
         let _ = logs.flush(Duration::from_secs(limits::LAST_LINES_S));
@@ -193,12 +204,44 @@ fn open(plan: &Plan, start: &Start) -> Result<House, Failure> {
 
 type Opened = (Running, Option<ControlDoor>, Option<PidFile>, Vec<JoinHandle<()>>);
 
-fn open_with(plan: &Plan, logs: &Logs, descriptors: u64) -> Result<Opened, Failure> {
+/// What is opened with the rights of the start.
+struct Doors {
+    workers: usize,
+    opened: publish::Opened,
+    control: Option<ControlDoor>,
+}
+
+fn open_doors(plan: &Plan, logs: &Logs) -> Result<Doors, Failure> {
     let config = &plan.composed.config;
     let workers = worker_count(config);
     let opened = publish::open(config, workers).map_err(Failure::new)?;
-    let control = open_control(plan, logs)?;
+    Ok(Doors { workers, opened, control: open_control(plan, logs)? })
+}
+
+/// Gives up what is not needed any more.
+fn shut_in(plan: &Plan, logs: &Logs, cores: bool) -> Result<(), Failure> {
+    let config = &plan.composed.config;
     plan.rights.give_up(transparent::keep(config))?;
+    let lacking = sandbox::shut_in(config, &named(&plan.launch, &plan.composed), cores)?;
+    if let Some(lacking) = lacking {
+        logs.say(Level::Always, || format!("WARNING: {lacking}"));
+    }
+    Ok(())
+}
+
+/// The files that the command line names.
+fn named<'a>(launch: &'a Launch, composed: &'a Composed) -> Named<'a> {
+    Named {
+        file: launch.config_file.as_deref(),
+        included: &composed.outcome.files,
+        pid_file: launch.pid_file.as_deref(),
+        control: launch.control.as_deref().filter(|word| word.contains('/')).map(Path::new),
+    }
+}
+
+fn open_with(plan: &Plan, logs: &Logs, descriptors: u64, doors: Doors) -> Result<Opened, Failure> {
+    let config = &plan.composed.config;
+    let Doors { workers, opened, control } = doors;
     let pool = Arc::new(Pool::new(workers).map_err(cannot("make mailboxes"))?);
     let (running, changes) = Running::start(
         config.clone(),

@@ -91,6 +91,8 @@ pub struct Outcome {
     pub effects: Vec<Effect>,
     /// Lines for the log.
     pub notices: Vec<String>,
+    /// Files that were read, as they were named.
+    pub files: Vec<String>,
 }
 
 impl Outcome {
@@ -99,6 +101,7 @@ impl Outcome {
         self.said.extend(after.said);
         self.effects.extend(after.effects);
         self.notices.extend(after.notices);
+        self.files.extend(after.files);
     }
 
     /// Takes in what one applied line brought; its includes are left to the caller.
@@ -154,6 +157,7 @@ impl Reading<'_> {
             missing: e.kind() == io::ErrorKind::NotFound,
             message: e.to_string(),
         })?;
+        self.outcome.files.push(path.to_owned());
         // Some editors mark UTF-8 text at its beginning.
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
         for (n, line) in text.split(|b| *b == b'\n').enumerate() {

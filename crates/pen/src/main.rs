@@ -19,6 +19,7 @@ mod names;
 mod publish;
 mod reload;
 mod resolve;
+mod sandbox;
 mod shared;
 mod socket_options;
 mod tls;

@@ -2,6 +2,7 @@
 
 mod dsr;
 mod route;
+mod sandbox;
 mod server;
 mod show;
 mod ssl;
@@ -26,10 +27,8 @@ pub fn apply(
     line: &Line,
     names: &dyn Names,
 ) -> Result<Done, Fault> {
-    match &line.command {
-        Command::Service(name) => return open_service(config, context, name),
-        Command::RemoveService(name) => return remove_service(config, context, name),
-        _ => {}
+    if let Some(done) = as_a_whole(config, context, &line.command) {
+        return done;
     }
     let name = service_meant(line, context).to_owned();
     let Config { process, services } = config;
@@ -104,6 +103,20 @@ fn service_meant<'a>(line: &'a Line, context: &'a Context) -> &'a str {
         Command::Explain(_, Some(word)) => &word.text,
         _ => line.service.as_ref().unwrap_or(&context.service),
     }
+}
+
+/// What belongs to no service that is there.
+fn as_a_whole(
+    config: &mut Config,
+    context: &mut Context,
+    command: &Command,
+) -> Option<Result<Done, Fault>> {
+    Some(match command {
+        Command::Service(name) => open_service(config, context, name),
+        Command::RemoveService(name) => remove_service(config, context, name),
+        Command::Sandbox(wanted) => sandbox::apply(&mut config.process, context, wanted),
+        _ => return None,
+    })
 }
 
 /// What changes no settings but is for the shell to do or to answer.

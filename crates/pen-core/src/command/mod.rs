@@ -31,6 +31,7 @@ use crate::config::{
 };
 use crate::explain::Question;
 use crate::routes::When;
+use crate::sandbox::Sandbox;
 use crate::server_word::ServerWord;
 use crate::socket_options::Keepalive;
 
@@ -132,6 +133,8 @@ pub enum Command {
     Spread(Option<Spread>),
     /// `route ...`, `no route ...`
     Route(RouteChange),
+    /// `sandbox off|on|strict [DIRECTORY ...]`
+    Sandbox(Sandbox),
     /// `mode`
     Mode,
     /// `control`
@@ -441,6 +444,8 @@ pub enum Report {
     Spread,
     /// `overview`
     Overview,
+    /// `sandbox`
+    Sandbox,
     /// `pid`
     Pid,
 }

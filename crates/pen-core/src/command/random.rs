@@ -15,6 +15,7 @@ use crate::config::{
 };
 use crate::limits;
 use crate::routes::{Route, To, When};
+use crate::sandbox::{Level, Sandbox};
 use crate::socket_options::Keepalive;
 
 fn doors() -> impl Strategy<Value = Door> {
@@ -260,6 +261,14 @@ fn service() -> impl Strategy<Value = ServiceConfig> {
         )
 }
 
+fn sandbox() -> impl Strategy<Value = Sandbox> {
+    (0..3_usize, vec("/[a-z/]{0,9}", 0..3)).prop_map(|(n, also)| match n {
+        0 => Sandbox::default(),
+        1 => Sandbox { level: Level::Off, also: Vec::new() },
+        _ => Sandbox { level: Level::Strict, also },
+    })
+}
+
 fn config() -> impl Strategy<Value = Config> {
     let geoip_db = prop::option::of("/[a-z./]{0,9}");
     let process = (
@@ -269,11 +278,12 @@ fn config() -> impl Strategy<Value = Config> {
         prop::option::of(1..=256_u32),
         0..10_u8,
         geoip_db,
+        sandbox(),
     );
     (vec(service(), 1..4), process, 0..4_usize, number(Number::DrainTimeout)).prop_map(
         |(
             mut services,
-            (abort_on_error, ascii, debug, workers, list, geoip_db),
+            (abort_on_error, ascii, debug, workers, list, geoip_db, sandbox),
             at,
             drain_timeout_s,
         )| {
@@ -288,6 +298,7 @@ fn config() -> impl Strategy<Value = Config> {
                 workers,
                 drain_timeout_s,
                 geoip_db,
+                sandbox,
                 control_acl: ControlAcl { service, list },
                 ..Process::default()
             };

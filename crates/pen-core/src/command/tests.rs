@@ -279,6 +279,10 @@ const FAULTS: &[(&str, &str, usize)] = &[
     ("listen 80 0.0.0.0:80", "'0.0.0.0:80' is named twice", 10),
     ("emergency 127.0.0.1", "the port is missing", 10),
     ("workers 3", "workers: '3' comes too late", 0),
+    ("sandbox strict /a", "sandbox: 'strict /a' comes too late; it is for the start only", 0),
+    ("sandbox strict a", "sandbox: 'a' is no path from the root", 15),
+    ("sandbox stric", "'stric' is none of off, on, strict; did you mean", 8),
+    ("sandbox on /a", "sandbox: '/a' is a word too many", 11),
     ("service mial mode", "no service called 'mial'", 0),
     ("service a b/c", "unknown command 'b/c'", 10),
     ("service a/b mode", "only letters", 8),
@@ -476,6 +480,7 @@ fn reports_and_effects() {
             "explain 2001:db8::1 sni A.Example. alpn h2 http/1.1 port 1 alpn x",
             explain("2001:db8::1", Some(1), Some("a.example"), &["h2", "http/1.1", "x"]),
         ),
+        ("sandbox", Report::Sandbox),
         ("pid", Report::Pid),
     ] {
         let (_, done) = after(Door::Control, &[line]);

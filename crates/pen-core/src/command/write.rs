@@ -11,6 +11,7 @@ use crate::config::{
     TlsOption,
 };
 use crate::limits::CLIENTS_DEFAULT;
+use crate::sandbox::Sandbox;
 
 /// What only the shell knows about the process, for the two lines at the top.
 #[derive(Clone, Debug, Default)]
@@ -95,6 +96,9 @@ pub fn settings(config: &Config, without_default_listen: bool) -> String {
         if default {
             out.number(Number::DrainTimeout, &config.process, service);
             out.number(Number::Workers, &config.process, service);
+            if config.process.sandbox != Sandbox::default() {
+                out.line(&format!("sandbox {}", config.process.sandbox.words()));
+            }
             out.switch(config.process.abort_on_error, "abort_on_error");
             out.target("geoip_db", config.process.geoip_db.as_deref());
         }

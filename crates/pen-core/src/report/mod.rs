@@ -10,6 +10,7 @@ pub mod html;
 pub mod json;
 pub mod overview;
 pub mod routes;
+pub mod sandbox;
 pub mod sources;
 pub mod text;
 

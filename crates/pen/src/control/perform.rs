@@ -18,6 +18,7 @@ use crate::clock;
 use crate::files::{self, FileFault, Outcome, Said};
 use crate::logs::Level;
 use crate::publish::Running;
+use crate::sandbox;
 use crate::shared::Order;
 
 /// How the process was started, as far as `write` repeats it.
@@ -146,7 +147,7 @@ pub fn follow_up(running: &mut Running, origin: &Origin, outcome: Outcome) -> Pe
         }
         match carry_out(running, origin, effect) {
             Ok(text) => performed.reply += &text,
-            Err(why) => performed.reply += &format!("error: {why}\n"),
+            Err(why) => performed.reply += &format!("error: {}\n", sandbox::explain(why)),
         }
     }
     performed

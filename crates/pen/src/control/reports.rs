@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 
 use pen_core::command::Report;
 use pen_core::limits;
+use pen_core::report;
 use pen_core::report::dsr;
 use pen_core::report::flows::{self, FlowsRow};
 use pen_core::report::sources::{self, Sources};
@@ -22,6 +23,7 @@ use crate::files;
 use crate::gather::{Much, ask, clients, shallow, with_servers};
 use crate::logs::Level;
 use crate::publish::Running;
+use crate::sandbox;
 use crate::shared::{Order, Service};
 
 /// The reply when the status page cannot be written.
@@ -96,6 +98,8 @@ pub fn reply(running: &Running, service: &str, report: &Report, as_json: bool) -
             overview::json(&running.board.overview(Much::Clients), None, None)
         }
         (Report::Explain(question), as_json) => explain::reply(running, service, question, as_json),
+        (Report::Sandbox, false) => report::sandbox::text(&sandbox::sealed()),
+        (Report::Sandbox, true) => report::sandbox::json(&sandbox::sealed()),
         (Report::Pid, _) => number("pid", std::process::id(), as_json),
     }
 }

@@ -13,6 +13,7 @@ use super::{Desk, Ending, ExitReason};
 use crate::logs::Level;
 use crate::names::KnownNames;
 use crate::resolve::Answers;
+use crate::sandbox;
 
 /// Who wants settings changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +101,7 @@ impl Desk {
             Ok(None) => Ok(Performed::default()),
             Err(why) => Err(why),
         };
+        let result = result.map_err(sandbox::explain);
         let exit = result.as_ref().is_ok_and(|p| p.exit);
         match task.asker {
             Asker::Session(key) => {

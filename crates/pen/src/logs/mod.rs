@@ -16,7 +16,7 @@ mod topic;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::mpsc::{self, SyncSender};
+use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -73,20 +73,49 @@ struct Orders {
     given: u64,
 }
 
-impl Logs {
-    /// Starts the log thread: in the foreground messages go to standard error; in the background
-    /// to syslog, and the important ones to standard error as well until [`Logs::started`]. Call
-    /// after the fork and before a chroot.
+/// The log thread before it runs.
+pub struct Unstarted {
+    shared: Arc<Shared>,
+    entries: Receiver<Entry>,
+    sinks: Sinks,
+}
+
+impl Unstarted {
+    /// Starts it, with the rights that are left.
     ///
     /// # Errors
     /// No thread could be started.
+    pub fn start(self) -> io::Result<JoinHandle<()>> {
+        thread::spawn(self.shared, self.entries, self.sinks)
+    }
+}
+
+#[cfg(test)]
+impl Logs {
+    /// Opens and starts.
     pub fn start(background: bool, debug: u32) -> io::Result<(Self, JoinHandle<()>)> {
-        localtime::load();
-        let sinks = if background { Sinks::background() } else { Sinks::foreground() };
-        Self::start_with(sinks, debug)
+        let (logs, writer) = Self::open(background, debug);
+        Ok((logs, writer.start()?))
     }
 
     fn start_with(sinks: Sinks, debug: u32) -> io::Result<(Self, JoinHandle<()>)> {
+        let (logs, writer) = Self::open_with(sinks, debug);
+        Ok((logs, writer.start()?))
+    }
+}
+
+impl Logs {
+    /// Opens where messages go: in the foreground to standard error; in the background
+    /// to syslog, and the important ones to standard error as well until [`Logs::started`]. Call
+    /// after the fork and before a chroot. What is said waits until the writer is started.
+    #[must_use]
+    pub fn open(background: bool, debug: u32) -> (Self, Unstarted) {
+        localtime::load();
+        let sinks = if background { Sinks::background() } else { Sinks::foreground() };
+        Self::open_with(sinks, debug)
+    }
+
+    fn open_with(sinks: Sinks, debug: u32) -> (Self, Unstarted) {
         let (queue, entries) = mpsc::sync_channel(limits::LOG_QUEUE);
         let shared = Arc::new(Shared {
             queue,
@@ -97,8 +126,8 @@ impl Logs {
             lost_lines: AtomicU64::new(0),
             topics: Topics::default(),
         });
-        let thread = thread::spawn(Arc::clone(&shared), entries, sinks)?;
-        Ok((Self { shared }, thread))
+        let writer = Unstarted { shared: Arc::clone(&shared), entries, sinks };
+        (Self { shared }, writer)
     }
 
     /// Sets the debug level. With a lower one, what was said before is written first, so that who asked

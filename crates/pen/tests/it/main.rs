@@ -20,6 +20,7 @@ mod outage;
 mod reload;
 mod rest;
 mod routes;
+mod sandbox;
 mod sockets;
 mod sources;
 mod spread;

@@ -2,8 +2,11 @@
 
 use super::{
     Number, Report, Scope, Spec, Switch, number, off, on, optional_text, optional_word, report,
+    unusable,
 };
-use crate::command::Command;
+use crate::command::words::Args;
+use crate::command::{Command, Fault};
+use crate::sandbox::{Level, Sandbox};
 
 pub(super) const ROWS: &[Spec] = &[
     Spec::new("pid", &["pid [json]"], Scope::Process, "the process id", |_| report(Report::Pid))
@@ -84,6 +87,24 @@ pub(super) const ROWS: &[Spec] = &[
         |_| Ok(on(Switch::AbortOnError)),
     )
     .no(|_| Ok(off(Switch::AbortOnError))),
+    Spec::new(
+        "sandbox",
+        &["sandbox [off | on | strict [DIRECTORY ...]] [json]"],
+        Scope::Process,
+        "what Pen gives up when it has started, at start only",
+        sandbox,
+    )
+    .json()
+    .since("0.2.0")
+    .manual(
+        "on, the default, gives up what Pen never needs, whatever a command asks of it later: other \
+         programs and processes, namespaces, mounts, modules, capabilities beyond its own, memory \
+         that is written and executed. strict gives up what the settings of the start do not need: \
+         files stay open only in the directories that they name and in each DIRECTORY, and system \
+         calls that are not known to be needed fail. off gives up nothing. What the kernel lacks is \
+         left out with a message. Without an argument the reply says what is in force. See \
+         docs/hardening.md.",
+    ),
     Spec::new("commands", &["commands"], Scope::Process, "list the commands", |_| {
         Ok(Command::Commands)
     })
@@ -93,3 +114,26 @@ pub(super) const ROWS: &[Spec] = &[
     })
     .since("0.1.0"),
 ];
+
+fn sandbox(args: &mut Args<'_>) -> Result<Command, Fault> {
+    if args.rest.len() == 0 {
+        return report(Report::Sandbox);
+    }
+    let level = args
+        .need_choice(&[Level::Off, Level::On, Level::Strict].map(|level| (level.word(), level)))?;
+    let mut also = Vec::new();
+    while let Some(word) = args.next() {
+        if level != Level::Strict {
+            return Err(unusable(
+                args,
+                word,
+                "is a word too many: only 'strict' takes directories",
+            ));
+        }
+        if !word.0.starts_with('/') {
+            return Err(unusable(args, word, "is no path from the root"));
+        }
+        also.push(word.0.to_owned());
+    }
+    Ok(Command::Sandbox(Sandbox { level, also }))
+}
