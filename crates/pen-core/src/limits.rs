@@ -341,6 +341,24 @@ pub const LOG_TROUBLE_S: u64 = 10;
 pub const EXPLAIN_TURNS_MAX: u32 = 16;
 /// Protocols that `explain` takes. One more is an error.
 pub const EXPLAIN_PROTOCOLS_MAX: usize = 16;
+/// Events that are kept for whoever asks or watches. The oldest one makes room; who has not seen it is
+/// told how many he missed.
+pub const EVENTS_KEPT: usize = 256;
+/// Events, the newest ones, that an overview shows.
+pub const OVERVIEW_EVENTS: usize = 100;
+/// Seconds in which an event that repeats is shown once; then one line stands for the others.
+pub const EVENT_REPEAT_S: u32 = 10;
+/// Seconds that become of it, doubling, while it goes on repeating.
+pub const EVENT_REPEAT_MAX_S: u32 = 640;
+/// Times that the state of one server is shown to change in [`EVENT_REPEAT_S`]; then the last one.
+pub const EVENT_BURST: u32 = 4;
+/// Kinds of events (key, service, server, cause) that are told apart in that. Further ones are shown
+/// each time.
+pub const EVENT_KINDS_MAX: usize = 16_384;
+/// Services, servers or settings that the summary of a change names; the rest is counted.
+pub const CHANGES_NAMED: usize = 16;
+/// Control sessions that watch events at once; a further one is refused. The others are for commands.
+pub const WATCHERS_MAX: usize = 16;
 /// Bytes of one `penctl` command.
 pub const PENCTL_COMMAND_MAX: usize = 1_000;
 /// Seconds `penctl` waits for one address to answer its connect.

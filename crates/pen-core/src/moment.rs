@@ -36,3 +36,7 @@ impl Moment {
 /// Seconds since 1970 (UTC), for log lines and reports only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WallSeconds(pub i64);
+
+/// Milliseconds since 1970 (UTC), for lines that programs read only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WallMs(pub i64);

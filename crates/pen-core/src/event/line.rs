@@ -1,0 +1,110 @@
+//! An event as a line: `key=value` for people and programs, or an object of JSON.
+
+use std::fmt::Write;
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use super::{Event, Value};
+use crate::moment::WallMs;
+use crate::{quoting, stamp};
+
+/// An event with its number and time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Occurrence {
+    /// Its number, from 1 on.
+    pub seq: u64,
+    /// When it happened.
+    pub wall: WallMs,
+    /// For how many like it, it stands; 1 = only itself.
+    pub count: u64,
+    /// What happened.
+    pub event: Event,
+}
+
+impl Occurrence {
+    /// One line of `key=value`, without its end.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let Event { key, service, server, address, cause, details, text } = &self.event;
+        let mut out = format!("seq={} time=", self.seq);
+        stamp::iso(&mut out, self.wall);
+        // Writing to a string cannot fail.
+        let _ = write!(out, " key={} severity={}", key.word(), key.severity().word());
+        let server = server.map(|s| s.to_string());
+        let texts = [
+            ("service", service.as_deref()),
+            ("server", server.as_deref()),
+            ("address", address.as_deref()),
+            ("cause", *cause),
+        ];
+        for (name, value) in texts {
+            if let Some(value) = value {
+                field(&mut out, name, value);
+            }
+        }
+        if self.count > 1 {
+            let _ = write!(out, " repeated={}", self.count);
+        }
+        for (detail, value) in details {
+            match value {
+                Value::Number(n) => drop(write!(out, " {}={n}", detail.word())),
+                Value::Text(text) => field(&mut out, detail.word(), text),
+            }
+        }
+        field(&mut out, "text", text);
+        out
+    }
+
+    /// One line of JSON, without its end.
+    #[must_use]
+    pub fn json(&self) -> String {
+        serde_json::to_string(self).expect("strings and numbers under string keys")
+    }
+}
+
+impl Serialize for Occurrence {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Event { key, service, server, address, cause, details, text } = &self.event;
+        let mut time = String::new();
+        stamp::iso(&mut time, self.wall);
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("seq", &self.seq)?;
+        map.serialize_entry("time", &time)?;
+        map.serialize_entry("time_ms", &self.wall.0)?;
+        map.serialize_entry("key", key.word())?;
+        map.serialize_entry("severity", key.severity().word())?;
+        map.serialize_entry("service", service)?;
+        map.serialize_entry("server", server)?;
+        map.serialize_entry("address", address)?;
+        map.serialize_entry("cause", cause)?;
+        map.serialize_entry("repeated", &self.count)?;
+        for (detail, value) in details {
+            match value {
+                Value::Number(n) => map.serialize_entry(detail.word(), n)?,
+                Value::Text(text) => map.serialize_entry(detail.word(), text)?,
+            }
+        }
+        map.serialize_entry("text", text)?;
+        map.end()
+    }
+}
+
+/// What a reader is told who was too slow for `count` events.
+#[must_use]
+pub fn lost_line(count: u64) -> String {
+    format!("key=events_lost count={count}")
+}
+
+/// The same as JSON.
+#[must_use]
+pub fn lost_json(count: u64) -> String {
+    format!("{{\"key\":\"events_lost\",\"count\":{count}}}")
+}
+
+fn field(out: &mut String, name: &str, value: &str) {
+    out.push(' ');
+    out.push_str(name);
+    out.push('=');
+    quoting::value(out, value);
+}
