@@ -236,6 +236,12 @@ impl Journey {
         }
     }
 
+    /// Whether the operator believes that the server in use is out.
+    #[must_use]
+    pub fn is_told_out(&self) -> bool {
+        matches!(&self.held, Held::Established { load, .. } if load.is_told_out())
+    }
+
     /// The server of the connection: the one being connected to or used.
     #[must_use]
     pub fn server(&self) -> Option<ServerRef> {

@@ -152,6 +152,9 @@ pub struct Load {
     total: AtomicU64,
     failures: [AtomicU64; ConnectFailure::ALL.len()],
     refusals: [AtomicU64; Refusal::ALL.len()],
+    /// Milliseconds plus one when the operator was told that it is out; 0 = as far as he knows it is
+    /// not.
+    told_out_at: AtomicU64,
 }
 
 impl Load {
@@ -253,6 +256,26 @@ impl Load {
     pub fn pardon(&self) {
         self.failed_at.store(0, Ordering::Release);
         self.sentenced_until.store(0, Ordering::Release);
+        self.told_out_at.store(0, Ordering::Release);
+    }
+
+    /// The operator is to know that it is out. Answers whether that is news.
+    pub fn tell_out(&self, now: Moment) -> bool {
+        let told = &self.told_out_at;
+        told.compare_exchange(0, now.0 + 1, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// Whether the operator believes that it is out.
+    #[must_use]
+    pub fn is_told_out(&self) -> bool {
+        self.told_out_at.load(Ordering::Relaxed) != 0
+    }
+
+    /// The operator is to know that it takes clients again. Answers since when he believed otherwise,
+    /// if that is news.
+    #[must_use]
+    pub fn tell_back(&self) -> Option<Moment> {
+        self.told_out_at.swap(0, Ordering::AcqRel).checked_sub(1).map(Moment)
     }
 
     /// When it failed last, or `None`.

@@ -44,6 +44,15 @@ pub fn wall_seconds() -> i64 {
     }
 }
 
+/// Milliseconds since 1970 (UTC); negative on a machine that believes in an earlier year.
+#[must_use]
+pub fn wall_ms() -> i64 {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(d) => i64::try_from(d.as_millis()).unwrap_or(i64::MAX),
+        Err(e) => i64::try_from(e.duration().as_millis()).map_or(i64::MIN, |ms| -ms),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,5 +69,6 @@ mod tests {
     #[test]
     fn the_wall_clock_is_in_this_century() {
         assert!(wall_seconds() > 1_600_000_000);
+        assert!(wall_ms() / 1_000 >= wall_seconds() - 1);
     }
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use pen_core::cli::{self, Launch, Stop};
 use pen_core::config::Config;
+use pen_core::event::{Detail, EventKey, Subject};
 use pen_core::inspection::Verdict;
 use pen_core::limits;
 use pen_core::listen_word;
@@ -253,12 +254,7 @@ fn open_with(plan: &Plan, logs: &Logs, descriptors: u64, doors: Doors) -> Result
         &plan.names,
     )
     .map_err(Failure::new)?;
-    for warning in changes.warnings {
-        running.warn(warning);
-    }
-    for line in changes.news {
-        logs.say(Level::Debug(1), || line);
-    }
+    running.announce(changes, Level::Debug(1));
     let pid_file = plan.launch.pid_file.as_deref().map(|path| {
         let hint = plan.rights.hint();
         PidFile::write(Path::new(path)).map_err(|why| Failure::new(why + &hint))
@@ -304,9 +300,13 @@ fn serve(plan: Plan, house: House, start: Start) -> ExitCode {
         lifecycle::complain(&failure.text);
         return failure.exit.into();
     }
+    tell_start(&logs, &running.config, pool.mailboxes.len());
     let control =
         Control { running, origin, signals, notify, door: control, services: plan.services };
     let reason = if shown.exit { ExitReason::Command } else { control::run(control) };
+    logs.event(Subject::new(EventKey::Stopping).because(reason.word()), |e| {
+        e.saying("Pen ends; what is open is reset")
+    });
     for mailbox in &pool.mailboxes {
         mailbox.post(Order::Stop);
     }
@@ -336,6 +336,16 @@ fn origin(plan: &Plan) -> Origin {
         file: launch.config_file.clone(),
         listen_operand: plan.composed.listen_operand,
     }
+}
+
+fn tell_start(logs: &Logs, config: &Config, workers: usize) {
+    logs.event(Subject::new(EventKey::Started), |e| {
+        e.with(Detail::Version, env!("CARGO_PKG_VERSION"))
+            .with(Detail::Pid, std::process::id())
+            .with(Detail::Services, config.services.len() as u64)
+            .with(Detail::Workers, workers as u64)
+            .saying(status_line(config))
+    });
 }
 
 fn status_line(config: &Config) -> String {

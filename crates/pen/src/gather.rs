@@ -22,12 +22,14 @@ use pen_sys::localtime;
 
 use crate::clock;
 use crate::dsr::Window;
+use crate::logs::Logs;
 use crate::shared::{Order, Pool, Service};
 
 /// What other threads may know of what runs.
 #[derive(Debug)]
 pub struct Board {
     pool: Arc<Pool>,
+    logs: Logs,
     started: WallSeconds,
     shown: ArcSwap<Shown>,
     reloads: AtomicU64,
@@ -57,9 +59,10 @@ pub enum Much {
 impl Board {
     /// The board of a process that starts.
     #[must_use]
-    pub fn new(pool: Arc<Pool>) -> Self {
+    pub fn new(pool: Arc<Pool>, logs: Logs) -> Self {
         Self {
             pool,
+            logs,
             started: clock::wall(),
             shown: ArcSwap::default(),
             reloads: AtomicU64::new(0),
@@ -109,7 +112,7 @@ impl Board {
         Overview {
             services: shown.services.iter().zip(&configs).map(row).collect(),
             process: self.process(draining),
-            events: Vec::new(),
+            events: self.logs.events().since(0, limits::OVERVIEW_EVENTS).events,
         }
     }
 

@@ -15,6 +15,7 @@ use std::sync::{Arc, Weak};
 use pen_core::acl::Countries;
 use pen_core::addr::Names;
 use pen_core::config::{Config, ServiceConfig};
+use pen_core::event::{Event, EventKey, Subject};
 use pen_core::explain::{Answer, Question};
 use pen_core::moment::Moment;
 use pen_core::report::dsr::DsrRow;
@@ -23,6 +24,7 @@ use pen_core::{circles, routes};
 use pen_sys::services::{self, Services};
 use pen_sys::sockets;
 
+use crate::control::sentences::Sentences;
 use crate::countries::{self, Database};
 use crate::gather::{Board, Shown};
 use crate::listeners::{Gates, Keeper};
@@ -46,6 +48,8 @@ pub struct Running {
     pub logs: Logs,
     /// What other threads may know.
     pub board: Arc<Board>,
+    /// Servers that the operator has left out for a time.
+    pub sentences: Sentences,
     /// What knows the countries of clients.
     countries: Option<Arc<Database>>,
     /// What clients are shown: certificates and what belongs to them.
@@ -76,9 +80,17 @@ pub struct Changes {
     pub news: Vec<String>,
     /// What could not be had as it was asked for.
     pub warnings: Vec<String>,
+    /// The events among them. A warning that is none of these is one of its own.
+    pub events: Vec<Event>,
 }
 
 impl Changes {
+    /// Adds an event of a service, and of one of its listeners.
+    fn happened(&mut self, key: EventKey, service: &str, listener: Option<String>, text: &str) {
+        let event = Subject::new(key).at(service).event().saying(text);
+        self.events.push(Event { address: listener, ..event });
+    }
+
     /// Adds warnings that are not there yet: several sockets may refuse the same.
     fn caution(&mut self, warnings: impl IntoIterator<Item = String>) {
         for warning in warnings {
@@ -152,9 +164,10 @@ impl Running {
         let mut running = Self {
             config: Config { process: config.process.clone(), services: Vec::new() },
             services: Vec::new(),
-            board: Arc::new(Board::new(Arc::clone(&pool))),
+            board: Arc::new(Board::new(Arc::clone(&pool), logs.clone())),
             pool,
             logs,
+            sentences: Sentences::default(),
             countries: None,
             vault: Vault::default(),
             calendar: Calendar::default(),
@@ -180,8 +193,8 @@ impl Running {
         changes.warnings.extend(running.posts.swap(posts, &running.services, &running.logs));
         changes.caution(cautions.into_iter().chain(warning));
         changes.take(told);
-        changes.warnings.extend(running.expiring());
         running.show();
+        running.look_at_calendar(&mut changes);
         Ok((running, changes))
     }
 
@@ -215,8 +228,8 @@ impl Running {
         changes.warnings.extend(self.posts.swap(posts, &self.services, &self.logs));
         changes.caution(cautions);
         changes.take(told);
-        changes.warnings.extend(self.expiring());
         self.show();
+        self.look_at_calendar(&mut changes);
         self.keeper.wait_until_closed();
         Ok(changes)
     }
@@ -303,7 +316,25 @@ impl Running {
 
     /// Says a warning.
     pub fn warn(&self, text: String) {
+        self.logs.event(Subject::new(EventKey::Warning), |e| e.saying(&*text));
         self.logs.say(Level::Always, || format!("WARNING: {text}"));
+    }
+
+    /// Says what a change brought; news at `level`.
+    pub fn announce(&self, changes: Changes, level: Level) {
+        let Changes { news, warnings, events } = changes;
+        for warning in warnings {
+            match events.iter().any(|e| e.text == warning) {
+                true => self.logs.say(Level::Always, || format!("WARNING: {warning}")),
+                false => self.warn(warning),
+            }
+        }
+        for line in news {
+            self.logs.say(level, || line);
+        }
+        for event in events {
+            self.logs.happened(event);
+        }
     }
 
     /// Closes the listeners: the workers were told to, and clients must not queue at sockets that

@@ -239,6 +239,12 @@ impl Room {
         self.used() < self.max.load(Ordering::Acquire)
     }
 
+    /// Places there may be.
+    #[must_use]
+    pub fn max(&self) -> u32 {
+        self.max.load(Ordering::Acquire)
+    }
+
     /// Places taken.
     #[must_use]
     pub fn used(&self) -> u32 {

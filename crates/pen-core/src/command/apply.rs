@@ -92,7 +92,7 @@ pub fn apply(
         Command::Obsolete(word) => {
             done.notices.push(format!("'{word}' is no longer needed and has no effect"));
         }
-        other => perform(process, &service.name, other, &mut done),
+        _ => perform(process, &service.name, line, &mut done),
     }
     Ok(done)
 }
@@ -120,9 +120,12 @@ fn as_a_whole(
 }
 
 /// What changes no settings but is for the shell to do or to answer.
-fn perform(process: &Process, service: &str, command: &Command, done: &mut Done) {
+fn perform(process: &Process, service: &str, line: &Line, done: &mut Done) {
     let service = service.to_owned();
-    match command {
+    match &line.command {
+        Command::Watch(since) => {
+            done.effects.push(Effect::Watch { since: *since, json: line.json });
+        }
         Command::Report(report) => done.report = Some((service, report.clone())),
         Command::Explain(question, _) => {
             done.report = Some((service, Report::Explain(question.clone())));

@@ -143,6 +143,8 @@ pub enum Command {
     Report(Report),
     /// `explain ADDRESS ...`, about the service that is named or the one of the context.
     Explain(Box<Question>, Option<Word>),
+    /// `watch [since N]`
+    Watch(Option<u64>),
     /// `close N`
     Close(i64),
     /// `exit`
@@ -446,6 +448,8 @@ pub enum Report {
     Overview,
     /// `sandbox`
     Sandbox,
+    /// `events [since N]`
+    Events(Option<u64>),
     /// `pid`
     Pid,
 }
@@ -484,6 +488,13 @@ pub enum Effect {
     RemoveService(String),
     /// `ssl_reload`: read the files of TLS that changed again, and answer what is new.
     ReloadTls,
+    /// `watch`: the session stays open and is told events.
+    Watch {
+        /// The number after which they begin; `None` is now.
+        since: Option<u64>,
+        /// As JSON.
+        json: bool,
+    },
 }
 
 /// The result of one applied line.

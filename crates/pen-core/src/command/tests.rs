@@ -481,6 +481,8 @@ fn reports_and_effects() {
             explain("2001:db8::1", Some(1), Some("a.example"), &["h2", "http/1.1", "x"]),
         ),
         ("sandbox", Report::Sandbox),
+        ("events", Report::Events(None)),
+        ("events since 7 json", Report::Events(Some(7))),
         ("pid", Report::Pid),
     ] {
         let (_, done) = after(Door::Control, &[line]);
@@ -492,6 +494,8 @@ fn reports_and_effects() {
         ("write", Effect::Write(None)),
         ("write /a", Effect::Write(Some(path()))),
         ("include /a", Effect::Include { service: service(), path: path() }),
+        ("watch", Effect::Watch { since: None, json: false }),
+        ("watch since 3 json", Effect::Watch { since: Some(3), json: true }),
         ("close 77", Effect::CloseConnection { service: service(), connection: 77 }),
     ] {
         assert_eq!(after(Door::Control, &[line]).1.unwrap().effects, [effect], "{line}");

@@ -4,6 +4,7 @@
 pub mod certificates;
 pub mod classic;
 pub mod dsr;
+pub mod events;
 pub mod explain;
 pub mod flows;
 pub mod html;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pen_core::event::{Detail, EventKey, Subject};
 use pen_core::limits;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::fd::OwnedFd;
@@ -26,12 +27,20 @@ impl Desk {
             match door.admit(&self.running.config, self.running.countries()) {
                 Visitor::Welcome(socket, who) => self.welcome(socket, who),
                 Visitor::Refused(who) => {
+                    self.running.logs.event(Subject::new(EventKey::ControlRefused), |e| {
+                        e.with(Detail::By, &*who).saying(format!("control: {who} may not come in"))
+                    });
                     self.running.logs.say_often(Topic::ControlRefused, Level::Always, || {
                         format!("control: {who} may not come in")
                     });
                 }
                 Visitor::Nobody => break,
                 Visitor::Shortage(e) => {
+                    let subject = Subject::new(EventKey::LimitReached).because("descriptors");
+                    self.running.logs.event(subject, |event| {
+                        let text = format!("control: cannot let anybody in: {e}");
+                        event.with(Detail::Error, e.to_string()).saying(text)
+                    });
                     self.running.logs.say_often(Topic::Shortage, Level::Always, || {
                         format!("control: cannot let anybody in: {e}")
                     });
@@ -94,6 +103,9 @@ impl Desk {
     pub(super) fn advance(&mut self, token: u64, gone: bool) {
         let Ok(key) = usize::try_from(token) else { return };
         let Some(session) = self.sessions.get_mut(key) else { return };
+        if session.is_watching() && !gone {
+            return self.show_events(key);
+        }
         match session.advance(clock::now(), gone) {
             Step::Wait => self.listen_to(key),
             Step::Over => self.forget(key),
@@ -113,7 +125,7 @@ impl Desk {
         }
     }
 
-    fn listen_to(&mut self, key: usize) {
+    pub(super) fn listen_to(&mut self, key: usize) {
         let Some(session) = self.sessions.get(key) else { return };
         let token = EventData::new_u64(SESSIONS + key as u64);
         if epoll::modify(&self.epoll, session, token, session.interest()).is_err() {
@@ -131,7 +143,7 @@ impl Desk {
     }
 
     /// Ends a session, and what it waits for: its number will be somebody else's.
-    fn forget(&mut self, key: usize) {
+    pub(super) fn forget(&mut self, key: usize) {
         if self.sessions.try_remove(key).is_some() {
             self.tasks.retain(|_, task| task.asker != Asker::Session(key));
         }

@@ -11,9 +11,11 @@ mod guests;
 mod line;
 pub mod perform;
 pub mod reports;
+pub mod sentences;
 mod session;
 mod signals;
 mod tasks;
+mod watching;
 
 use std::collections::HashMap;
 use std::io;
@@ -45,8 +47,9 @@ use crate::resolve::Resolver;
 const DOOR: u64 = 0;
 const SIGNALS: u64 = 1;
 const NAMES: u64 = 2;
+const EVENTS: u64 = 3;
 /// Sessions come after the fixed tokens.
-const SESSIONS: u64 = 3;
+const SESSIONS: u64 = 4;
 
 /// What the control thread starts with.
 pub struct Control {
@@ -75,6 +78,19 @@ pub enum ExitReason {
     Command,
     /// The kernel refused what the control thread needs.
     Failed,
+}
+
+impl ExitReason {
+    /// The word in events.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Signal => "signal",
+            Self::Drained => "drained",
+            Self::Command => "command",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// Serves until the process is to end. The workers are left to the caller.
@@ -136,6 +152,8 @@ impl Desk {
         }
         epoll::add(&epoll, &signals, EventData::new_u64(SIGNALS), EventFlags::IN)?;
         epoll::add(&epoll, inbox.bell(), EventData::new_u64(NAMES), EventFlags::IN)?;
+        epoll::add(&epoll, inbox.events(), EventData::new_u64(EVENTS), EventFlags::IN)?;
+        running.logs.events().ring_at(Arc::clone(inbox.events()));
         Ok(Self {
             door_armed: door.is_some(),
             running,
@@ -158,7 +176,7 @@ impl Desk {
     }
 
     fn serve(&mut self) -> io::Result<ExitReason> {
-        let mut events = Vec::with_capacity(limits::CONTROL_SESSIONS_MAX + 3);
+        let mut events = Vec::with_capacity(limits::CONTROL_SESSIONS_MAX + 4);
         loop {
             if let Ending::Now(reason) = self.ending {
                 return Ok(reason);
@@ -174,6 +192,7 @@ impl Desk {
                     DOOR => self.admit(),
                     SIGNALS => self.take_signals()?,
                     NAMES => self.take_answers(),
+                    EVENTS => self.take_events(),
                     token => {
                         let flags = event.flags;
                         let gone = flags.intersects(EventFlags::HUP | EventFlags::ERR);
@@ -192,7 +211,8 @@ impl Desk {
             Ending::Draining { .. } => Some(now.plus_ms(limits::DRAIN_LOOK_MS)),
             _ => None,
         };
-        let due = sessions.chain(draining).chain(self.door_opens).chain(self.look).min()?;
+        let due = sessions.chain(draining).chain(self.door_opens).chain(self.look);
+        let due = due.chain(self.running.sentences.next()).min()?;
         let ms = due.since_ms(now);
         Some(Timespec {
             tv_sec: i64::try_from(ms / 1000).unwrap_or(i64::MAX),
@@ -215,6 +235,7 @@ impl Desk {
         }
         self.arm_door();
         self.look_at_certificates(now);
+        self.running.sentences.look(&self.running.logs, now);
         if let Ending::Draining { until } = self.ending
             && (self.running.connections() == 0 || until.is_some_and(|u| u <= now))
         {
@@ -230,12 +251,7 @@ impl Desk {
     fn look_at_certificates(&mut self, now: Moment) {
         if self.look.is_some_and(|at| at <= now) {
             let changes = self.running.look_at_certificates();
-            for line in changes.news {
-                self.running.logs.say(Level::Always, || line);
-            }
-            for warning in changes.warnings {
-                self.running.warn(warning);
-            }
+            self.running.announce(changes, Level::Always);
             self.look = None;
         }
         let next = self.running.next_look_s().map(|s| now.plus_s(s));

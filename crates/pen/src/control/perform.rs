@@ -6,6 +6,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use pen_core::addr::Names;
 use pen_core::command::{self, Context, Door, Effect, write};
@@ -60,6 +61,17 @@ pub struct Performed {
     pub reply: String,
     /// The process is to end.
     pub exit: bool,
+    /// The session stays and is told events, if it asked for them.
+    pub watch: Option<Watch>,
+}
+
+/// Which events a session is told, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// Those after this number.
+    pub after: u64,
+    /// As JSON.
+    pub json: bool,
 }
 
 /// Prepares a line of a control session, with the files it includes. `None` for a line without a
@@ -112,12 +124,7 @@ pub fn make_true(
 ) -> Result<Performed, String> {
     let Prepared { config, reply, output } = prepared;
     let changes = running.publish(config, names)?;
-    for warning in changes.warnings {
-        running.warn(warning);
-    }
-    for line in changes.news {
-        running.logs.say(Level::Debug(1), || line);
-    }
+    running.announce(changes, Level::Debug(1));
     let shown = follow_up(running, origin, output);
     running.logs.show(shown.reply);
     let mut performed = follow_up(running, origin, reply);
@@ -141,9 +148,17 @@ pub fn follow_up(running: &mut Running, origin: &Origin, outcome: Outcome) -> Pe
         };
     }
     for effect in outcome.effects {
-        if effect == Effect::Exit {
-            performed.exit = true;
-            continue;
+        match effect {
+            Effect::Exit => {
+                performed.exit = true;
+                continue;
+            }
+            Effect::Watch { since, json } => {
+                let after = since.unwrap_or_else(|| running.logs.events().since(0, 0).last);
+                performed.watch = Some(Watch { after, json });
+                continue;
+            }
+            _ => {}
         }
         match carry_out(running, origin, effect) {
             Ok(text) => performed.reply += &text,
@@ -172,11 +187,14 @@ pub fn print(text: &str) {
 fn carry_out(running: &mut Running, origin: &Origin, effect: Effect) -> Result<String, String> {
     match effect {
         Effect::Sentence { service, server, seconds } => {
-            let found = running.service(&service).ok_or("the service is gone")?;
+            let found = Arc::clone(running.service(&service).ok_or("the service is gone")?);
             let live = found.live.load();
+            let slot = server;
             let index = usize::try_from(server).map_err(|e| e.to_string())?;
             let server = live.servers.get(index).ok_or("the server is gone")?;
-            server.load.sentence(clock::now(), seconds);
+            let now = clock::now();
+            server.load.sentence(now, seconds);
+            running.sentences.pass(&running.logs, (&found, slot), seconds, now);
             if live.config.protocol == Protocol::Udp {
                 // Its flows go elsewhere now, not with their next datagram.
                 running.order_all(|| Order::Refresh { service: found.id });
@@ -191,22 +209,17 @@ fn carry_out(running: &mut Running, origin: &Origin, effect: Effect) -> Result<S
         // Publishing has retired it already.
         Effect::RemoveService(_) => Ok(String::new()),
         // Both were dealt with on the way here.
-        Effect::Exit | Effect::Include { .. } => Ok(String::new()),
+        Effect::Exit | Effect::Watch { .. } | Effect::Include { .. } => Ok(String::new()),
     }
 }
 
 /// Reads certificates again. What is new goes to the log, and to whoever asked.
 pub fn renew_certificates(running: &mut Running) -> String {
     let changes = running.renew_certificates();
-    let mut reply = String::new();
-    for line in changes.news {
-        reply += &format!("{line}\n");
-        running.logs.say(Level::Always, || line);
-    }
-    for warning in changes.warnings {
-        reply += &format!("WARNING: {warning}\n");
-        running.warn(warning);
-    }
+    let news = changes.news.iter().map(|line| format!("{line}\n"));
+    let warnings = changes.warnings.iter().map(|text| format!("WARNING: {text}\n"));
+    let reply = news.chain(warnings).collect();
+    running.announce(changes, Level::Always);
     reply
 }
 

@@ -14,7 +14,7 @@ use pen_core::report::dsr;
 use pen_core::report::flows::{self, FlowsRow};
 use pen_core::report::sources::{self, Sources};
 use pen_core::report::{
-    ConnectionRow, Snapshot, certificates, classic, html, json, overview, routes,
+    ConnectionRow, Snapshot, certificates, classic, events, html, json, overview, routes,
 };
 use pen_sys::localtime;
 
@@ -100,6 +100,9 @@ pub fn reply(running: &Running, service: &str, report: &Report, as_json: bool) -
         (Report::Explain(question), as_json) => explain::reply(running, service, question, as_json),
         (Report::Sandbox, false) => report::sandbox::text(&sandbox::sealed()),
         (Report::Sandbox, true) => report::sandbox::json(&sandbox::sealed()),
+        (Report::Events(after), as_json) => {
+            events::reply(&running.logs.events().since(after.unwrap_or(0), usize::MAX), as_json)
+        }
         (Report::Pid, _) => number("pid", std::process::id(), as_json),
     }
 }

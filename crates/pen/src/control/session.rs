@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::line::{Fed, LineBuffer};
+use super::perform::Watch;
 
 /// A client of the control socket.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ enum Phase {
     Reading(LineBuffer),
     Waiting,
     Writing { reply: Vec<u8>, written: usize },
+    Watching { watch: Watch, lines: Vec<u8>, written: usize },
 }
 
 /// What became of an attempt to go on.
@@ -58,6 +60,46 @@ impl Session {
             // An event that is older than the line.
             Phase::Waiting => Step::Wait,
             Phase::Writing { .. } => self.write(now),
+            Phase::Watching { .. } if gone => Step::Over,
+            Phase::Watching { .. } => Step::Wait,
+        }
+    }
+
+    /// It stays, and is told events by [`Session::stream`] from here on.
+    pub fn watch(&mut self, watch: Watch, now: Moment) {
+        self.moved = now;
+        // One that vanished without a word must not keep its place for ever. Unix sockets know it at once.
+        let _ = rustix::net::sockopt::set_socket_keepalive(&self.socket, true);
+        self.phase = Phase::Watching { watch, lines: Vec::new(), written: 0 };
+    }
+
+    /// Whether it is told events.
+    #[must_use]
+    pub fn is_watching(&self) -> bool {
+        matches!(self.phase, Phase::Watching { .. })
+    }
+
+    /// Writes what the socket takes of what `next` says is to be told, until nothing is.
+    pub fn stream(&mut self, now: Moment, mut next: impl FnMut(&mut Watch) -> String) -> Step {
+        let Phase::Watching { watch, lines, written } = &mut self.phase else { return Step::Wait };
+        loop {
+            let Some(rest) = lines.get(*written..).filter(|rest| !rest.is_empty()) else {
+                *written = 0;
+                *lines = next(watch).into_bytes();
+                if lines.is_empty() {
+                    return Step::Wait;
+                }
+                continue;
+            };
+            match send(&self.socket, rest, SendFlags::NOSIGNAL) {
+                Ok(n) => {
+                    *written += n;
+                    self.moved = now;
+                }
+                Err(Errno::AGAIN) => return Step::Wait,
+                Err(Errno::INTR) => {}
+                Err(_) => return Step::Over,
+            }
         }
     }
 
@@ -71,19 +113,20 @@ impl Session {
     /// The events that make sense to wait for.
     #[must_use]
     pub fn interest(&self) -> EventFlags {
-        match self.phase {
+        match &self.phase {
             Phase::Reading(_) => EventFlags::IN,
             Phase::Waiting => EventFlags::empty(),
-            Phase::Writing { .. } => EventFlags::OUT,
+            Phase::Watching { lines, .. } if lines.is_empty() => EventFlags::empty(),
+            Phase::Writing { .. } | Phase::Watching { .. } => EventFlags::OUT,
         }
     }
 
     /// When the session is closed if nothing moves. A session that waits for Pen is never closed
-    /// for that.
+    /// for that, nor is one that watches.
     #[must_use]
     pub fn deadline(&self) -> Option<Moment> {
-        let waits_for_pen = matches!(self.phase, Phase::Waiting);
-        (!waits_for_pen).then(|| self.moved.plus_s(limits::CONTROL_IDLE_S))
+        let stays = matches!(self.phase, Phase::Waiting | Phase::Watching { .. });
+        (!stays).then(|| self.moved.plus_s(limits::CONTROL_IDLE_S))
     }
 
     /// Since when the client owes the rest of its line, if it does.
@@ -204,6 +247,29 @@ mod tests {
             seen += n;
         }
         assert_eq!(seen, long.len());
+    }
+
+    #[test]
+    fn one_that_watches_is_told_what_is_new_when_it_reads() {
+        let (mut client, mut s) = session();
+        s.watch(Watch { after: 0, json: false }, Moment(0));
+        assert_eq!(s.deadline(), None);
+        let more = |watch: &mut Watch| {
+            watch.after += 1;
+            if watch.after <= 50_000 { format!("event {}\n", watch.after) } else { String::new() }
+        };
+        assert_eq!(s.stream(Moment(1), more), Step::Wait);
+        assert_eq!(s.interest(), EventFlags::OUT);
+        client.set_nonblocking(true).unwrap();
+        let mut text = String::new();
+        while !text.ends_with("event 50000\n") {
+            let _ = client.read_to_string(&mut text);
+            assert_eq!(s.stream(Moment(2), more), Step::Wait);
+        }
+        assert_eq!(text.lines().count(), 50_000);
+        assert_eq!(s.interest(), EventFlags::empty());
+        drop(client);
+        assert_eq!(s.advance(Moment(3), true), Step::Over);
     }
 
     #[test]

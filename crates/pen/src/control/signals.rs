@@ -6,6 +6,9 @@
 
 use std::io;
 
+use pen_core::config::Config;
+use pen_core::difference::Difference;
+use pen_core::event::{Detail, EventKey, Subject};
 use pen_core::report::text;
 use pen_sys::signals::Signal;
 
@@ -53,6 +56,11 @@ impl Desk {
             format!("draining: {} connections are left", self.running.connections())
         });
         self.running.board.drains();
+        self.running.logs.event(Subject::new(EventKey::Draining), |e| {
+            let left = self.running.connections();
+            let text = format!("draining: {left} connections are left");
+            e.with(Detail::Connections, left).saying(text)
+        });
         self.running.close_doors();
         self.running.order_all(|| Order::Drain);
     }
@@ -94,17 +102,36 @@ impl Desk {
         perform::renew_certificates(&mut self.running);
         match self.running.renew_countries() {
             Ok(None) => {}
-            Ok(Some(news)) => self.running.logs.say(Level::Always, || news),
+            Ok(Some(news)) => {
+                let subject = Subject::new(EventKey::CountriesReloaded);
+                self.running.logs.event(subject, |e| e.saying(&*news));
+                self.running.logs.say(Level::Always, || news);
+            }
             Err(why) => self.running.warn(why),
         }
     }
 
+    fn tell_reload(&self, file: &str, before: &Config, result: &Result<(), String>) {
+        let logs = &self.running.logs;
+        match result {
+            Ok(()) => logs.event(Subject::new(EventKey::Reload), |e| {
+                let found = Difference::between(before, &self.running.config);
+                let text = format!("{file} was read again: {}", found.words());
+                found.add_to(e.with(Detail::File, file)).saying(text)
+            }),
+            Err(why) => logs.event(Subject::new(EventKey::ReloadFailed), |e| {
+                e.with(Detail::File, file).saying(format!("{why}; nothing has changed"))
+            }),
+        }
+    }
+
     /// The file was read and its settings are true, or nothing has changed.
-    pub(super) fn reloaded(&mut self, file: &str, result: Result<(), String>) {
+    pub(super) fn reloaded(&mut self, file: &str, before: &Config, result: Result<(), String>) {
         self.renew_files();
         if result.is_ok() {
             self.running.board.reloaded();
         }
+        self.tell_reload(file, before, &result);
         let text = match result {
             Ok(()) => format!("{file} was read again"),
             Err(why) => format!("WARNING: {why}; nothing has changed"),

@@ -4,6 +4,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use pen_core::difference::Difference;
+use pen_core::event::{Detail, EventKey, Subject};
 use pen_core::limits;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::OwnedFd;
@@ -37,6 +39,8 @@ pub(super) struct Task {
 pub(super) struct Inbox {
     answers: Arc<Mutex<Vec<(u64, Answers)>>>,
     bell: Arc<OwnedFd>,
+    /// What rings when there are events that somebody watches for.
+    events: Arc<OwnedFd>,
 }
 
 impl Desk {
@@ -93,6 +97,7 @@ impl Desk {
     }
 
     fn finish(&mut self, task: &Task, prepared: Result<Option<Prepared>, String>) {
+        let before = self.running.config.clone();
         let result = match prepared {
             Ok(Some(prepared)) => self.make_true(task, prepared).map_err(|why| match task.asker {
                 Asker::Session(_) => why,
@@ -105,10 +110,13 @@ impl Desk {
         let exit = result.as_ref().is_ok_and(|p| p.exit);
         match task.asker {
             Asker::Session(key) => {
+                if let Ok(Performed { watch: Some(watch), .. }) = result {
+                    return self.begin_watch(key, watch);
+                }
                 let reply = result.map_or_else(|why| format!("error: {why}\n"), |p| p.reply);
                 self.answer(key, reply);
             }
-            Asker::Reload => self.reloaded(&task.text, result.map(|_| ())),
+            Asker::Reload => self.reloaded(&task.text, &before, result.map(|_| ())),
         }
         if exit {
             self.ending = Ending::Now(ExitReason::Command);
@@ -131,6 +139,13 @@ impl Desk {
             };
             let (who, line) = (&session.who, task.text.trim());
             self.running.logs.say(level, || format!("control: {who}: {line}"));
+            if before != self.running.config {
+                let found = Difference::between(&before, &self.running.config);
+                self.running.logs.event(Subject::new(EventKey::SettingsChanged), |e| {
+                    let text = format!("control: {who}: {line}; {}", found.words());
+                    found.add_to(e.with(Detail::By, &**who)).saying(text)
+                });
+            }
         }
         Ok(performed)
     }
@@ -148,13 +163,24 @@ impl Inbox {
     /// # Errors
     /// No descriptors left.
     pub(super) fn new() -> io::Result<Self> {
-        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self { answers: Arc::default(), bell: Arc::new(bell) })
+        let bell = || eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map(Arc::new);
+        Ok(Self { answers: Arc::default(), bell: bell()?, events: bell()? })
     }
 
     /// What rings when answers arrive.
     pub(super) fn bell(&self) -> BorrowedFd<'_> {
         self.bell.as_fd()
+    }
+
+    /// What rings when there are events.
+    pub(super) fn events(&self) -> &Arc<OwnedFd> {
+        &self.events
+    }
+
+    /// The events that rang are looked at.
+    pub(super) fn silence_events(&self) {
+        let mut count = [0_u8; 8];
+        let _ = rustix::io::read(&*self.events, &mut count);
     }
 
     fn put(&self, task: u64, answers: Answers) {

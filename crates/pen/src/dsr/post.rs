@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use pen_core::dsr::{Deed, DropReason, Judge};
+use pen_core::event::{EventKey, Subject};
 use pen_core::frames::{Built, Mac};
 use pen_core::limits;
 use pen_core::moment::Moment;
@@ -88,6 +89,8 @@ impl Post {
             logs.say(Level::Always, || {
                 format!("{name}: dsr_if met a defect of Pen; no frame is forwarded, Pen ends")
             });
+            let text = "dsr_if met a defect of Pen; no frame is forwarded, Pen ends";
+            logs.event(Subject::new(EventKey::Defect).at(name), |e| e.saying(text));
             let _ = logs.flush(Duration::from_millis(limits::LAST_MOMENT_MS));
             std::process::abort();
         }

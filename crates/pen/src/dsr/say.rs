@@ -3,8 +3,10 @@
 use std::net::IpAddr;
 
 use pen_core::dsr::contact::News;
+use pen_core::event::{Detail, EventKey, Subject};
 use pen_core::frames::Mac;
 use pen_core::moment::Moment;
+use pen_core::servers::ServerRef;
 
 use super::Shared;
 use super::view::View;
@@ -18,17 +20,27 @@ impl Shared {
         }
         let service = &view.service.name;
         if view.scene.doors.iter().any(|door| door.0 == ip) {
-            self.logs.say_often(Topic::Segment, Level::Always, || {
+            let text = || {
                 format!(
                     "{service}: WARNING: {mac} on {} says that it has {ip}, the service's address; \
                      servers must not answer for it (arp_ignore and arp_announce, see dsr.md), \
                      another balancer must be stopped",
                     self.interface
                 )
+            };
+            self.logs.event(Subject::new(EventKey::AddressConflict).at(service), |e| {
+                e.address(ip.to_string()).with(Detail::Mac, mac.to_string()).saying(text())
             });
+            self.logs.say_often(Topic::Segment, Level::Always, text);
             return;
         }
-        let text = match view.hear(ip, mac, now) {
+        let news = view.hear(ip, mac, now);
+        match news {
+            News::Back => self.tell_back(view, ip, now),
+            News::Moved(_) => self.tell_moved(view, ip, mac),
+            News::None | News::Learnt => {}
+        }
+        let text = match news {
             News::None => return,
             News::Learnt => format!("is at {mac}"),
             News::Back => format!("answers again, at {mac}"),
@@ -48,6 +60,9 @@ impl Shared {
             let number = usize::try_from(*slot).unwrap_or(usize::MAX);
             if let Some(server) = live.servers.get(number) {
                 server.load.fail(now);
+                if server.load.tell_out(now) {
+                    self.tell_out(view, *slot, ip);
+                }
             }
         }
         if !first {
@@ -65,8 +80,57 @@ impl Shared {
         });
     }
 
+    fn tell_out(&self, view: &View, slot: u32, ip: IpAddr) {
+        let (name, server) = (&view.service.name, ServerRef::Regular(slot));
+        let subject = Subject::new(EventKey::ServerDown).at(name).server(server);
+        self.logs.event(subject.because("no_answer"), |e| {
+            let text =
+                format!("{name}: server {slot} ({ip}) does not answer on {}", self.interface);
+            e.address(ip.to_string()).saying(text)
+        });
+    }
+
+    /// It takes clients when its sentence is over, which is a matter of seconds.
+    fn tell_back(&self, view: &View, ip: IpAddr, now: Moment) {
+        let live = view.service.live.load();
+        let name = &view.service.name;
+        for slot in view.slots(ip) {
+            let server = ServerRef::Regular(*slot);
+            let Some(since) = live.server(server).and_then(|s| s.load.tell_back()) else {
+                continue;
+            };
+            let subject = Subject::new(EventKey::ServerUp).at(name).server(server);
+            self.logs.event(subject.because("answered"), |e| {
+                e.address(ip.to_string())
+                    .with(Detail::DownS, now.since_s(since))
+                    .with(Detail::BlacklistS, live.config.blacklist_s)
+                    .saying(format!("{name}: server {slot} ({ip}) answers again"))
+            });
+        }
+    }
+
+    fn tell_moved(&self, view: &View, ip: IpAddr, mac: Mac) {
+        let name = &view.service.name;
+        for slot in view.slots(ip) {
+            let subject = Subject::new(EventKey::ServerMoved).at(name);
+            self.logs.event(subject.server(ServerRef::Regular(*slot)), |e| {
+                e.address(ip.to_string())
+                    .with(Detail::Mac, mac.to_string())
+                    .saying(format!("{name}: server {slot} ({ip}) has another hardware address"))
+            });
+        }
+    }
+
+    fn tell_interface(&self, view: &View, key: EventKey, what: &str) {
+        let (name, interface) = (&view.service.name, &self.interface);
+        self.logs.event(Subject::new(key).at(name), |e| {
+            e.address(&**interface).saying(format!("{name}: dsr_if {interface}: {what}"))
+        });
+    }
+
     /// The interface has changed.
     pub(super) fn say_link(&self, view: &View, what: &str) {
+        self.tell_interface(view, EventKey::InterfaceChanged, what);
         self.logs.say_often(Topic::Segment, Level::Always, || {
             format!("{}: dsr_if {}: {what}", view.service.name, self.interface)
         });
@@ -74,6 +138,7 @@ impl Shared {
 
     /// The interface was made anew and cannot be heard.
     pub(super) fn say_deaf(&self, view: &View, why: &str) {
+        self.tell_interface(view, EventKey::InterfaceLost, why);
         self.logs.say_often(Topic::Segment, Level::Always, || {
             format!(
                 "{}: dsr_if {}: it was made anew, and cannot be heard: {why}; restart Pen",

@@ -7,6 +7,7 @@
 //! Deliberately not here: the form of classic lines (`pen_core::logline`), and who says what.
 
 mod batch;
+mod events;
 mod place;
 mod sinks;
 mod target;
@@ -21,10 +22,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use pen_core::event::{Event, Subject};
 use pen_core::limits;
 use pen_sys::{clock, localtime};
 
 pub use batch::{Batch, Form};
+pub use events::Events;
 pub use place::Place;
 pub use target::Target;
 pub use topic::Topic;
@@ -64,6 +67,7 @@ struct Shared {
     lost_messages: AtomicU64,
     lost_lines: AtomicU64,
     topics: Topics,
+    events: Events,
 }
 
 /// Orders that wait, numbered in the order they were given.
@@ -125,6 +129,7 @@ impl Logs {
             lost_messages: AtomicU64::new(0),
             lost_lines: AtomicU64::new(0),
             topics: Topics::default(),
+            events: Events::default(),
         });
         let writer = Unstarted { shared: Arc::clone(&shared), entries, sinks };
         (Self { shared }, writer)
@@ -163,6 +168,25 @@ impl Logs {
         if self.wants(level) && self.shared.topics.admit(topic, clock::monotonic_ms()) {
             self.hand_over(level, text(), false);
         }
+    }
+
+    /// Tells an event. `make` adds what is to be known of it; it is not asked for what repeats.
+    pub fn event(&self, subject: Subject<'_>, make: impl FnOnce(Event) -> Event) {
+        self.shared.events.tell(subject, make);
+    }
+
+    /// Tells an event that is complete.
+    pub fn happened(&self, event: Event) {
+        let service = event.service.clone();
+        let Event { key, server, cause, .. } = event;
+        let subject = Subject { key, service: service.as_deref(), server, cause };
+        self.event(subject, |_| event);
+    }
+
+    /// The events there are.
+    #[must_use]
+    pub fn events(&self) -> &Events {
+        &self.shared.events
     }
 
     /// Says a report of several lines, each a message of its own.

@@ -8,11 +8,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use pen_core::event::{Detail, EventKey, Subject};
 use pen_core::limits;
 use pen_sys::clock;
 
 use super::sinks::{self, Sinks};
-use super::{Batch, LogId, Shared, Target};
+use super::{Batch, Events, LogId, Shared, Target};
 
 /// What comes through the queue.
 #[derive(Debug)]
@@ -106,11 +107,14 @@ impl Writer {
             Err(TryRecvError::Empty) if self.stop.is_some() => return None,
             Err(TryRecvError::Empty) => self.settle(),
         }
-        while self.shared.topics.any_left_out() {
+        while self.shared.topics.any_left_out() || self.shared.events.holds() {
             match entries.recv_timeout(Duration::from_secs(1)) {
                 Ok(entry) => return Some(entry),
                 Err(RecvTimeoutError::Disconnected) => return None,
-                Err(RecvTimeoutError::Timeout) => self.report_left_out(true),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.report_left_out(true);
+                    self.shared.events.sweep();
+                }
             }
         }
         entries.recv().ok()
@@ -120,7 +124,7 @@ impl Writer {
         let Some(log) = self.logs.get_mut(&id) else { return };
         log.dirty = true;
         let taken = log.target.take(batch);
-        log.note(&mut self.sinks, taken);
+        log.note(&mut self.sinks, &self.shared.events, taken);
     }
 
     /// Carries out the orders up to `number`.
@@ -149,13 +153,13 @@ impl Writer {
 
     fn close(&mut self, id: LogId) {
         if let Some(mut log) = self.logs.remove(&id) {
-            log.flush(&mut self.sinks);
+            log.flush(&mut self.sinks, &self.shared.events);
         }
     }
 
     fn reopen(&mut self) {
         for log in self.logs.values_mut() {
-            log.flush(&mut self.sinks);
+            log.flush(&mut self.sinks, &self.shared.events);
             if let Err(e) = log.target.reopen() {
                 let name = log.target.name();
                 self.sinks.own(&format!("log {name}: {e}; the old file stays in use"));
@@ -166,10 +170,17 @@ impl Writer {
     /// Writes what is buffered and reports what was lost.
     fn settle(&mut self) {
         for log in self.logs.values_mut().filter(|log| log.dirty) {
-            log.flush(&mut self.sinks);
+            log.flush(&mut self.sinks, &self.shared.events);
         }
         let messages = self.shared.lost_messages.swap(0, Ordering::Relaxed);
         let lines = self.shared.lost_lines.swap(0, Ordering::Relaxed);
+        if messages != 0 || lines != 0 {
+            self.shared.events.tell(Subject::new(EventKey::LogLosses), |e| {
+                e.with(Detail::LostMessages, messages)
+                    .with(Detail::LostLines, lines)
+                    .saying("writing logs could not keep up")
+            });
+        }
         for (count, what) in [(messages, "messages"), (lines, "log lines")] {
             if count != 0 {
                 self.sinks.own(&format!("{count} {what} were lost: writing could not keep up"));
@@ -196,34 +207,46 @@ impl Log {
         Self { target, dirty: false, troubled: false, reported_ms: None }
     }
 
-    fn flush(&mut self, sinks: &mut Sinks) {
+    fn flush(&mut self, sinks: &mut Sinks, events: &Events) {
         self.dirty = false;
         let flushed = self.target.flush();
-        self.note(sinks, flushed);
+        self.note(sinks, events, flushed);
     }
 
     /// Reports how writing went; with nothing written there is nothing new.
-    fn note(&mut self, sinks: &mut Sinks, written: io::Result<bool>) {
+    fn note(&mut self, sinks: &mut Sinks, events: &Events, written: io::Result<bool>) {
         match written {
-            Err(e) => self.trouble(sinks, &e),
+            Err(e) => self.trouble(sinks, events, &e),
             Ok(true) if self.troubled => {
                 self.troubled = false;
                 let (name, lost) = (self.target.name(), self.target.take_lost());
-                sinks.own(&format!("log {name} works again; {lost} lines were lost"));
+                let text = format!("log {name} works again; {lost} lines were lost");
+                sinks.own(&text);
+                let event = Subject::new(EventKey::LogRecovered);
+                events.tell(event, |e| {
+                    e.with(Detail::Target, name).with(Detail::LostLines, lost).saying(text)
+                });
             }
             Ok(_) => {}
         }
     }
 
     /// Reports a failure, unless one was reported just before.
-    fn trouble(&mut self, sinks: &mut Sinks, error: &io::Error) {
+    fn trouble(&mut self, sinks: &mut Sinks, events: &Events, error: &io::Error) {
         let now = clock::monotonic_ms();
         let again = self.reported_ms.map(|ms| ms + limits::LOG_TROUBLE_S * 1_000);
         if again.is_none_or(|ms| now >= ms) {
             self.reported_ms = Some(now);
             self.troubled = true;
             let (name, lost) = (self.target.name(), self.target.lost());
-            sinks.own(&format!("log {name}: {error}; {lost} lines lost so far"));
+            let text = format!("log {name}: {error}; {lost} lines lost so far");
+            sinks.own(&text);
+            events.tell(Subject::new(EventKey::LogFailed), |e| {
+                e.with(Detail::Target, name)
+                    .with(Detail::Error, error.to_string())
+                    .with(Detail::LostLines, lost)
+                    .saying(text)
+            });
         }
     }
 }

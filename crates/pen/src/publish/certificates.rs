@@ -1,5 +1,6 @@
 //! Certificates of what runs: read again, looked at, reported.
 
+use pen_core::event::{Detail, EventKey, Subject};
 use pen_core::report::CertificateRow;
 
 use super::{Changes, Running};
@@ -16,14 +17,14 @@ impl Running {
         self.vault = vault;
         self.show_certificates();
         let mut changes = Changes::default();
-        changes.take(told);
+        changes.take_renewed(told);
         let (outward, told) = self.outward.renewed(&self.config);
-        changes.take(told);
+        changes.take_renewed(told);
         let before = std::mem::replace(&mut self.outward, outward);
         for service in &self.services {
             self.show_dialers(service, &before);
         }
-        changes.warnings.extend(self.expiring());
+        self.look_at_calendar(&mut changes);
         changes
     }
 
@@ -35,8 +36,8 @@ impl Running {
             self.show_certificates();
         }
         let mut changes = Changes::default();
-        changes.take(told);
-        changes.warnings.extend(self.expiring());
+        changes.take_renewed(told);
+        self.look_at_calendar(&mut changes);
         changes
     }
 
@@ -68,9 +69,15 @@ impl Running {
     }
 
     /// Warnings that are due of certificates that expire.
-    pub(super) fn expiring(&mut self) -> Vec<String> {
+    pub(super) fn look_at_calendar(&mut self, changes: &mut Changes) {
         let rows = self.certificates();
-        self.calendar.due(&rows)
+        for (row, text) in self.calendar.due_of(&rows) {
+            let subject = Subject::new(EventKey::CertificateExpiring).at(&row.service);
+            let days = u64::try_from(row.days_left()).unwrap_or(0);
+            let event = subject.event().with(Detail::File, &*row.file).with(Detail::DaysLeft, days);
+            changes.events.push(event.saying(&*text));
+            changes.warnings.push(text);
+        }
     }
 }
 
@@ -79,5 +86,14 @@ impl Changes {
     pub(super) fn take(&mut self, told: Told) {
         self.news.extend(told.news);
         self.warnings.extend(told.warnings);
+    }
+
+    /// The same of what was read again.
+    fn take_renewed(&mut self, told: Told) {
+        let reloaded = told.news.iter().map(|text| (EventKey::CertificateReloaded, text));
+        let failed = told.warnings.iter().map(|text| (EventKey::CertificateFailed, text));
+        let events = reloaded.chain(failed);
+        self.events.extend(events.map(|(key, text)| Subject::new(key).event().saying(&**text)));
+        self.take(told);
     }
 }

@@ -10,6 +10,7 @@ use pen_core::acl::{AccessList, Countries};
 use pen_core::arrivals::Arrivals;
 use pen_core::clients::ClientTable;
 use pen_core::config::{Config, Protocol, ServiceConfig};
+use pen_core::event::EventKey;
 use pen_core::handshakes::Handshakes;
 use pen_core::service::Live;
 use pen_core::slots::Slots;
@@ -94,7 +95,11 @@ impl Running {
                 changes.warnings.extend(shortage);
             }
             let is_known = known.is_some();
-            let service = known.unwrap_or_else(|| self.create(config, places));
+            let service = known.unwrap_or_else(|| {
+                let text = format!("service {} is there", config.name);
+                changes.happened(EventKey::ServiceAdded, &config.name, None, &text);
+                self.create(config, places)
+            });
             // Before the settings that say so: a server that speaks TLS is never spoken to without.
             self.show_dialers(&service, before);
             service.tls.store(self.vault.terminator(&config.name));
@@ -146,7 +151,9 @@ impl Running {
             let after = new.service(&service.name);
             if !after.is_some_and(|config| goes_on(service, config)) {
                 let what = if after.is_some() { "speaks another protocol" } else { "is removed" };
-                changes.news.push(format!("service {} {what}", service.name));
+                let text = format!("service {} {what}", service.name);
+                changes.happened(EventKey::ServiceRemoved, &service.name, None, &text);
+                changes.news.push(text);
                 self.order_all(|| Order::Retire { service: service.id });
                 self.retired.push(Arc::downgrade(service));
                 // Lines of its last connections that come later have no place any more.
@@ -229,11 +236,16 @@ impl Running {
         let closed = old.iter().filter(|g| !has(new, g));
         let opened = new.iter().filter(|g| !has(old, g));
         let name = &service.name;
-        let closed = closed.map(|g| format!("service {name}: no longer listens on {}", g.place));
-        let opened = opened.map(|g| format!("service {name}: listens on {}", g.place));
-        let news: Vec<String> = closed.chain(opened).collect();
-        let same = news.is_empty();
-        changes.news.extend(news);
+        let closed = closed.map(|g| (EventKey::ListenerClosed, "no longer listens", g));
+        let opened = opened.map(|g| (EventKey::ListenerOpened, "listens", g));
+        let mut same = true;
+        for (key, what, gate) in closed.chain(opened) {
+            let place = gate.place.to_string();
+            let text = format!("service {name}: {what} on {place}");
+            changes.happened(key, name, Some(place), &text);
+            changes.news.push(text);
+            same = false;
+        }
         match known {
             Some(false) if same => return false,
             Some(true) if same => {

@@ -207,10 +207,20 @@ impl Worker {
         service.starve(&self.pool, self.index);
         // Somebody may have left between the look and the sign.
         let pending_max = service.live.load().config.pending_max;
-        if has_pending_room(service, pending_max)
-            && service.room.has_some()
-            && self.pool.room.has_some()
-        {
+        let (room, process) = (&service.room, &self.pool.room);
+        if !has_pending_room(service, pending_max) {
+            self.tell_limit(service, "pending_max", pending_max, "so many connects are pending");
+        } else if !room.has_some() {
+            self.tell_limit(
+                service,
+                "conn_max",
+                room.max(),
+                "there are as many connections as may be",
+            );
+        } else if !process.has_some() {
+            let what = "the process has as many connections as descriptors allow";
+            self.tell_limit(service, "descriptors", process.max(), what);
+        } else {
             service.feed_starved(&self.pool);
         }
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use pen_core::addr::Place;
 use pen_core::config::Trust;
-use pen_core::journey::Step;
+use pen_core::journey::{Journey, Step};
 use pen_core::reasons::{CloseReason, ConnectFailure, TlsFault};
 use pen_core::relay::Side;
 use pen_core::servers::ServerRef;
@@ -24,16 +24,18 @@ use crate::tls::{Dialer, Trouble};
 impl Worker {
     /// Takes steps until a connect is pending or the journey is over.
     pub(super) fn walk(&mut self, key: u32, service: &Service, live: &Live, mut step: Step) {
+        self.tell_full(service, live);
         loop {
             let server = match step {
                 Step::Connect(server) => server,
                 // No server was reached, so there is no stream that could be cut short: as the
                 // classic does, the client is closed.
                 Step::Close(reason) => {
-                    if reason == CloseReason::NotTransparent
-                        && let Some(conn) = self.conns.get(key as usize)
-                    {
-                        self.say_cannot_be_shown(service, conn.visitor.peer);
+                    if let Some(conn) = self.conns.get(key as usize).filter(|c| !c.is_idler()) {
+                        if reason == CloseReason::NotTransparent {
+                            self.say_cannot_be_shown(service, conn.visitor.peer);
+                        }
+                        self.tell_no_server(service, conn.visitor.peer, reason);
                     }
                     self.say_goodbye(key);
                     return self.finish(key, Manner::Close, reason);
@@ -143,6 +145,7 @@ impl Worker {
         self.say_connect_failed(service, slot, visitor.peer, server, failure);
         let note = |s, refusal| self.say_passed_over(service, visitor.peer, s, refusal);
         let step = journey.failed(live, &visitor, failure, now, note);
+        self.tell_failed((service, live), (server, visitor.peer), failure);
         if let (Step::Connect(ServerRef::Regular(n)), Some(id)) = (step, client)
             && !live.config.mode.forgetful
         {
@@ -162,7 +165,11 @@ impl Worker {
             journey.connected();
         }
         let (station, idler) = (conn.station, conn.is_idler());
+        let back = conn.journey.as_ref().filter(|j| j.is_told_out()).and_then(Journey::server);
         let Some(service) = self.station_service(station) else { return };
+        if let Some(server) = back {
+            self.tell_back(&service, server);
+        }
         self.no_longer_pending(key, &service);
         self.say_connected(&service, key);
         if idler {

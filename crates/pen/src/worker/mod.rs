@@ -23,10 +23,12 @@ mod say;
 mod spread;
 mod station;
 mod tap;
+mod tell;
 mod times;
 mod traffic;
 mod udp;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -35,9 +37,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use pen_core::event::{EventKey, Subject};
 use pen_core::limits;
 use pen_core::moment::Moment;
 use pen_core::relay::Side;
+use pen_core::servers::ServerRef;
 use pen_sys::sockets;
 use rustix::event::{Timespec, epoll};
 use slab::Slab;
@@ -88,6 +92,8 @@ pub struct Worker {
     logs: Logs,
     /// Stations with log lines of this turn.
     log_waiting: Vec<u32>,
+    /// A server that was passed over because it is full, until that is told.
+    full: Cell<Option<ServerRef>>,
     udp: udp::Udp,
     /// Where it looked last for a worker with fewer connections.
     looked: usize,
@@ -130,6 +136,8 @@ impl Worker {
         self.logs.say(Level::Always, || {
             format!("worker {index} met a defect of Pen; every connection is reset, Pen ends")
         });
+        let text = "a worker met a defect of Pen; every connection is reset, Pen ends";
+        self.logs.event(Subject::new(EventKey::Defect), |e| e.saying(text));
         // The process ends badly in any case.
         let moment = Duration::from_millis(limits::LAST_MOMENT_MS);
         let _ = self.logs.flush(moment);
@@ -258,6 +266,7 @@ impl Seed {
             due: Moment(u64::MAX),
             logs: self.logs,
             log_waiting: Vec::new(),
+            full: Cell::new(None),
             udp: udp::Udp::new(),
             looked: 0,
             draining: false,

@@ -5,6 +5,7 @@ use std::io;
 use std::net::IpAddr;
 
 use pen_core::addr::{Peer, Place};
+use pen_core::event::{Detail, EventKey, Subject};
 use pen_core::hello::Hello;
 use pen_core::near::shown;
 use pen_core::reasons::{CloseReason, ConnectFailure, HelloFault, Refusal};
@@ -52,6 +53,9 @@ impl Worker {
         server: ServerRef,
         refusal: Refusal,
     ) {
+        if refusal == Refusal::Full {
+            self.full.set(Some(server));
+        }
         self.logs.say(Level::Debug(2), || {
             let service = &service.name;
             format!(
@@ -110,16 +114,15 @@ impl Worker {
     }
 
     pub(super) fn say_handshake_failed(&self, service: &Service, conn: &Conn, trouble: &Trouble) {
-        self.logs.say_often(Topic::HandshakeFailed, Level::Always, || {
+        let (cause, client) = (trouble.fault.word(), conn.visitor.peer);
+        let text = || {
             format!(
-                "{}: connection {}, client {}: TLS handshake failed: {} ({}); closed",
-                service.name,
-                conn.slot,
-                conn.visitor.peer.addr,
-                trouble.fault.word(),
-                trouble.detail
+                "{}: connection {}, client {}: TLS handshake failed: {cause} ({}); closed",
+                service.name, conn.slot, client.addr, trouble.detail
             )
-        });
+        };
+        self.tell_refused(service, (EventKey::HandshakeFailed, cause), client, text);
+        self.logs.say_often(Topic::HandshakeFailed, Level::Always, text);
     }
 
     pub(super) fn say_shaken(&self, service: &Service, key: u32) {
@@ -149,8 +152,8 @@ impl Worker {
 
     /// A connection to a server cannot carry the client's address.
     pub(super) fn say_not_transparent(&self, call: Call<'_>, why: &str) {
-        self.logs.say_often(Topic::NotTransparent, Level::Always, || {
-            let Call { service, config, client, server, .. } = call;
+        let Call { service, config, client, server, .. } = call;
+        let text = || {
             let then = match config.transparent_fallback {
                 true => "it sees Pen's own (transparent_fallback)",
                 false => "it is passed over, not blacklisted",
@@ -159,7 +162,11 @@ impl Worker {
                 "{}: client {}: server {server} cannot be shown its address: {why}; {then}",
                 service.name, client.addr
             )
-        });
+        };
+        let subject = Subject::new(EventKey::NotTransparent).at(&service.name).server(server);
+        self.logs
+            .event(subject, |e| e.with(Detail::Client, client.addr.to_string()).saying(text()));
+        self.logs.say_often(Topic::NotTransparent, Level::Always, text);
     }
 
     /// No server was left that a client's address can be shown to.
@@ -182,15 +189,17 @@ impl Worker {
     }
 
     pub(super) fn say_foreign_source(&self, service: &Service, source: IpAddr) {
-        self.logs.say_often(Topic::ForeignSource, Level::Always, || {
-            format!(
-                "{}: source {source} is no address of this machine: it is ignored",
-                service.name
-            )
-        });
+        let text = || {
+            let name = &service.name;
+            format!("{name}: source {source} is no address of this machine: it is ignored")
+        };
+        let subject = Subject::new(EventKey::SourceMissing).at(&service.name);
+        self.logs.event(subject, |e| e.address(source.to_string()).saying(text()));
+        self.logs.say_often(Topic::ForeignSource, Level::Always, text);
     }
 
     pub(super) fn say_exhausted(&self, service: &Service, error: &io::Error) {
+        self.tell_shortage(service, "descriptors", error);
         self.logs.say_often(Topic::Shortage, Level::Always, || {
             format!(
                 "{}: cannot accept clients: {error}; they wait in the kernel's queue, Pen tries again",
@@ -224,7 +233,12 @@ impl Worker {
             format!("{}: connection {slot}, client {client}: {what}; {then}", service.name)
         };
         match nowhere {
-            true => self.logs.say_often(Topic::HelloRefused, Level::Always, text),
+            true => {
+                let cause = CloseReason::NoRoute.word();
+                let client = conn.visitor.peer;
+                self.tell_refused(&service, (EventKey::HelloRefused, cause), client, text);
+                self.logs.say_often(Topic::HelloRefused, Level::Always, text);
+            }
             false => self.logs.say(Level::Debug(2), text),
         }
     }
@@ -249,11 +263,14 @@ impl Worker {
             CloseReason::ServiceFull => "found no room where its route leads",
             _ => return,
         };
-        self.logs.say_often(Topic::HelloRefused, Level::Always, || {
+        let text = || {
             let (slot, client) = (conn.slot, conn.visitor.peer.addr);
             let name = &service.name;
             format!("{name}: connection {slot}, client {client}: {why} in {seconds} s; reset")
-        });
+        };
+        let subject = (EventKey::HelloRefused, reason.word());
+        self.tell_refused(service, subject, conn.visitor.peer, text);
+        self.logs.say_often(Topic::HelloRefused, Level::Always, text);
     }
 
     pub(super) fn say_ended(&self, service: &Service, key: u32, reason: CloseReason) {

@@ -10,6 +10,7 @@ mod certificates;
 mod choice;
 mod collecting;
 mod control;
+mod events;
 mod explain;
 mod http;
 mod life;

@@ -1,7 +1,9 @@
 //! Rows: log, status page, debugging.
 
 use super::{Number, Report, Scope, Spec, Switch, Target, number, off, on, optional_text, report};
-use crate::command::Command;
+use crate::command::words::{Args, number_within};
+use crate::command::{Command, Fault};
+use crate::near::shown;
 
 pub(super) const ROWS: &[Spec] = &[
     Spec::new(
@@ -33,6 +35,34 @@ pub(super) const ROWS: &[Spec] = &[
     )
     .json()
     .control_only(),
+    Spec::new(
+        "events",
+        &["events [since N] [json]"],
+        Scope::Process,
+        "what happened lately: servers, settings, limits, certificates",
+        |a| report(Report::Events(since(a)?)),
+    )
+    .json()
+    .control_only()
+    .since("0.2.0")
+    .manual(
+        "The newest 256 events, one line each, the oldest first; with since those whose number is \
+         higher than N. Each line is a sequence of key=value; the keys are stable.",
+    ),
+    Spec::new(
+        "watch",
+        &["watch [since N] [json]"],
+        Scope::Process,
+        "stay and be told of events as they happen",
+        |a| Ok(Command::Watch(since(a)?)),
+    )
+    .json()
+    .control_only()
+    .since("0.2.0")
+    .manual(
+        "The session stays open until you close it. Lines are those of events, from now on or from \
+         number N on. A reader who is too slow loses lines and is told how many (key=events_lost).",
+    ),
     Spec::new("debug", &["debug [N]"], Scope::Process, "debug level", |a| number(a, Number::Debug))
         .json()
         .manual("Each option -d adds one."),
@@ -46,3 +76,15 @@ pub(super) const ROWS: &[Spec] = &[
     .no(|_| Ok(off(Switch::Ascii)))
     .manual("The same as option -a. Traffic is dumped at debug levels above 2."),
 ];
+
+/// `since N`, or nothing.
+fn since(args: &mut Args<'_>) -> Result<Option<u64>, Fault> {
+    let Some((first, column)) = args.next() else { return Ok(None) };
+    if first != "since" {
+        let message = format!("{}: {} is not 'since'", args.word, shown(first));
+        return Err(Fault::new(message, column));
+    }
+    let word = args.need("the number of an event after 'since'")?;
+    let n = number_within(args.word, word, (0, i64::MAX), (0, i64::MAX))?;
+    Ok(u64::try_from(n).ok())
+}

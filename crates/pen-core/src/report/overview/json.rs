@@ -1,12 +1,14 @@
 //! `overview json` and `/status.json`. The fields are listed in `docs/json.md`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::super::json::{Client, Server, line, occurred};
-use super::{EventRow, History, Kind, Overview, ServiceRow};
+use super::{History, Kind, Overview, ServiceRow};
 use crate::dsr;
+use crate::event::Occurrence;
 use crate::flow::{self, FlowEnd};
 use crate::reasons::{CloseReason, TlsFault};
 
@@ -16,7 +18,7 @@ type Counts = BTreeMap<&'static str, u64>;
 struct Reply<'a> {
     pen: Pen,
     services: Vec<Service<'a>>,
-    events: Vec<Event<'a>>,
+    events: Vec<&'a Occurrence>,
     #[serde(skip_serializing_if = "Option::is_none")]
     history: Option<&'a History>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,18 +78,6 @@ struct Handshakes {
     failed: Counts,
 }
 
-#[derive(Serialize)]
-struct Event<'a> {
-    seq: u64,
-    time_ms: i64,
-    key: &'static str,
-    service: Option<&'a str>,
-    server: Option<&'a str>,
-    address: Option<&'a str>,
-    cause: Option<&'a str>,
-    text: &'a str,
-}
-
 /// The overview as one line. `history` and `token` are there in `/status.json` alone: with a token
 /// whoever reads it may steer.
 #[must_use]
@@ -107,7 +97,7 @@ pub fn json(overview: &Overview, history: Option<&History>, token: Option<&str>)
             control: token.is_some(),
         },
         services: overview.services.iter().map(service).collect(),
-        events: overview.events.iter().map(event).collect(),
+        events: overview.events.iter().map(Arc::as_ref).collect(),
         history,
         token,
     })
@@ -158,17 +148,4 @@ fn totals(row: &ServiceRow) -> Totals {
         failed: occurred(TlsFault::ALL.map(TlsFault::word), sums.failed),
     };
     Totals { accepted, received, sent, closed, dropped, handshakes }
-}
-
-fn event(row: &EventRow) -> Event<'_> {
-    Event {
-        seq: row.seq,
-        time_ms: row.time_ms,
-        key: row.key,
-        service: row.service.as_deref(),
-        server: row.server.as_deref(),
-        address: row.address.as_deref(),
-        cause: row.cause.as_deref(),
-        text: &row.text,
-    }
 }

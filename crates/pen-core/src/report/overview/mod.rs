@@ -15,6 +15,7 @@ use std::sync::Arc;
 use super::Snapshot;
 use super::dsr::DsrRow;
 use crate::config::{Protocol, ServiceConfig};
+use crate::event::Occurrence;
 use crate::flow;
 use crate::moment::WallSeconds;
 use crate::routes;
@@ -32,7 +33,7 @@ pub struct Overview {
     /// The services in the order of the settings.
     pub services: Vec<ServiceRow>,
     /// What happened lately, the newest last.
-    pub events: Vec<EventRow>,
+    pub events: Vec<Arc<Occurrence>>,
 }
 
 /// The process at one moment.
@@ -154,27 +155,6 @@ impl NotReady {
             Self::NoServer => "no_server",
         }
     }
-}
-
-/// Something that happened.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct EventRow {
-    /// Its number, counted from 1 since the process started.
-    pub seq: u64,
-    /// When, in milliseconds since 1970.
-    pub time_ms: i64,
-    /// What.
-    pub key: &'static str,
-    /// The service it happened to.
-    pub service: Option<String>,
-    /// The server's number.
-    pub server: Option<String>,
-    /// The server's address.
-    pub address: Option<String>,
-    /// Why.
-    pub cause: Option<String>,
-    /// One line for people.
-    pub text: String,
 }
 
 /// Why a service is not ready. A service that is neither listened to nor led to, and has no server

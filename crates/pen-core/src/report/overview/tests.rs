@@ -7,8 +7,9 @@ use serde_json::Value;
 use super::*;
 use crate::addr::{ClientAddr, Host};
 use crate::config::ServerConfig;
+use crate::event::{EventKey, Subject};
 use crate::limits;
-use crate::moment::Moment;
+use crate::moment::{Moment, WallMs};
 use crate::reasons::{CloseReason, ConnectFailure, Refusal, TlsFault};
 use crate::report::dsr::DsrRow;
 use crate::report::{ClientRow, ServerRow};
@@ -92,7 +93,8 @@ fn overview() -> Overview {
         reloads: 1,
         draining: true,
     };
-    let event = EventRow { seq: 3, key: "server_down", ..EventRow::default() };
+    let down = Subject::new(EventKey::ServerDown).at("web").server(ServerRef::Regular(0)).event();
+    let event = Arc::new(Occurrence { seq: 3, wall: WallMs(5), count: 1, event: down });
     Overview { process, services: vec![tcp(), udp()], events: vec![event] }
 }
 

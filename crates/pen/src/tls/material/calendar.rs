@@ -23,6 +23,11 @@ pub struct Calendar {
 impl Calendar {
     /// The warnings that are due. What is no longer in use is forgotten.
     pub fn due(&mut self, rows: &[CertificateRow]) -> Vec<String> {
+        self.due_of(rows).into_iter().map(|(_, warning)| warning).collect()
+    }
+
+    /// The same, each with the certificate that it is about.
+    pub fn due_of<'a>(&mut self, rows: &'a [CertificateRow]) -> Vec<(&'a CertificateRow, String)> {
         let used: HashSet<(&str, &str)> =
             rows.iter().map(|row| (row.fingerprint.as_str(), row.file.as_str())).collect();
         self.said.retain(|(print, file), _| used.contains(&(print.as_str(), file.as_str())));
@@ -37,7 +42,7 @@ impl Calendar {
                 continue;
             }
             self.said.insert(key, step);
-            warnings.push(warning(row, days));
+            warnings.push((row, warning(row, days)));
         }
         warnings
     }

@@ -82,6 +82,7 @@ impl Worker {
         if reason == CloseReason::NotTransparent {
             self.say_cannot_be_shown(scene.service, visitor.peer);
         }
+        self.tell_no_server(scene.service, visitor.peer, reason);
         drop_reason(reason)
     }
 

@@ -7,6 +7,7 @@ use pen_core::addr::{ClientAddr, Peer, Place};
 use pen_core::arrivals::{Admission, Excess};
 use pen_core::flow::{Beginning, DropReason, Flow, FlowEnd, FlowId, FlowKey, Moved};
 use pen_core::journey::{Journey, Step};
+use pen_core::limits;
 use pen_core::reasons::ConnectFailure;
 use pen_core::select::{self, Visitor};
 use pen_core::servers::{Server, ServerRef};
@@ -142,6 +143,7 @@ impl Worker {
         mover: Option<FlowId>,
     ) -> Result<Berth, DropReason> {
         let live = scene.live;
+        self.tell_full(scene.service, live);
         loop {
             let server = match step {
                 Step::Connect(server) => server,
@@ -182,6 +184,9 @@ impl Worker {
                 table.private_taken = false;
                 continue;
             };
+            let what = "there are as many flows as may be, the quietest ends";
+            let most = scene.live.config.conn_max.unwrap_or(limits::UDP_FLOWS_DEFAULT);
+            self.tell_limit(scene.service, "flows", most, what);
             self.end_flow(scene, victim, FlowEnd::Recycled);
         }
     }
@@ -235,6 +240,7 @@ impl Worker {
         let (from, peer) = (flow.journey.server(), flow.visitor.peer);
         let to = flow.journey.lost(live, &flow.visitor, failure, now, |_, _| ());
         self.say_server_failed(scene, (from, peer), failure, to.is_some());
+        self.tell_failed((scene.service, live), (from, peer), failure);
         let Some(server) = to else { return false };
         let place = live.server(server).and_then(Server::place);
         let Some(Place::Tcp(at)) = place else {

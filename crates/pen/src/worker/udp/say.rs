@@ -112,6 +112,7 @@ impl Worker {
                 service.name
             )
         });
+        self.tell_shortage(service, "local_ports", error);
     }
 }
 

@@ -70,11 +70,15 @@ impl Worker {
         let bytes = got.bytes.len() as u64;
         let over = flow.answer(count, bytes, live.config.udp_answers);
         let key = flow.key;
+        let back = flow.journey.server().filter(|_| flow.journey.is_told_out());
         table.counts.to_clients += count;
         table.counts.to_clients_bytes += bytes;
         let from = key.local.map(|(ip, interface)| Local { ip, interface });
         let door = key.door as usize;
         self.udp.replies.push(Reply { place, door, to: key.client, from, station });
+        if let Some(server) = back {
+            self.tell_back(&service, server);
+        }
         if over {
             let scene = Scene { station, service: &service, live: &live };
             self.end_flow(scene, id, FlowEnd::Answered);
