@@ -63,6 +63,12 @@ pub struct Process {
     pub control: Option<String>,
     /// The list that control clients must pass.
     pub control_acl: ControlAcl,
+    /// Where Pen shows by HTTP what it does.
+    pub metrics: Option<Listen>,
+    /// The list that clients of that address must pass.
+    pub metrics_acl: ControlAcl,
+    /// The page there may steer.
+    pub metrics_control: bool,
     /// `exit` is allowed (`-X`).
     pub exit_enabled: bool,
     /// Worker threads; `None` is one per core. At start only.

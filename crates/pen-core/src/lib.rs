@@ -52,4 +52,5 @@ pub mod stamp;
 pub mod tally;
 pub mod tarpit;
 pub mod transparent;
+pub mod web;
 pub mod weblog;

@@ -24,6 +24,33 @@ pub const CLIENTS_AT_ONCE: u32 = 4_096;
 pub const CONNECTIONS_MAX: u32 = 8_388_608;
 /// Descriptors kept for control sessions, logs, files and listeners when `conn_max` is computed.
 pub const DESCRIPTOR_RESERVE: u32 = 64;
+/// Connections at the address of `metrics` at once. One more takes the place of the one that has been silent
+/// longest; if none is silent it is answered 503.
+pub const WEB_CONNECTIONS_MAX: usize = 32;
+/// Connections there that may wait in the kernel's queue.
+pub const WEB_BACKLOG: u32 = 64;
+/// Bytes of a request's head; a longer one is answered 431.
+pub const WEB_HEAD_MAX: usize = 8_192;
+/// Fields of a request's head; with more it is answered 431.
+pub const WEB_HEADERS_MAX: usize = 64;
+/// Bytes of a request's body; a longer one is answered 413.
+pub const WEB_BODY_MAX: usize = 4_096;
+/// Bytes taken from a web client at once.
+pub const WEB_PIECE: usize = 4_096;
+/// Seconds a request may take to arrive, counted from its first byte or the connect; then it is answered
+/// 408, or closed if nothing has come.
+pub const WEB_REQUEST_S: u32 = 5;
+/// Seconds an answer may take to be taken; then it is cut.
+pub const WEB_ANSWER_S: u32 = 30;
+/// Seconds a connection is kept between requests.
+pub const WEB_IDLE_S: u32 = 75;
+/// Requests on one connection; then it is closed.
+pub const WEB_REQUESTS_MAX: u32 = 1_000;
+/// Milliseconds for which an overview is not made anew: who asks all the time must not have the workers
+/// add up all the time.
+pub const WEB_FRESH_MS: u64 = 250;
+/// Seconds that the web thread waits for the control thread to carry out a command of the page.
+pub const WEB_STEER_S: u32 = 5;
 /// Clients with the most visits that the overview names per service.
 pub const TOP_CLIENTS: usize = 20;
 /// Seconds from one sample of the history to the next.

@@ -47,8 +47,8 @@ pub struct Shown {
     pub frames: Vec<Window>,
 }
 
-/// How much an overview needs of each service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How much an overview needs of each service; the later the more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Much {
     /// Its servers.
     Servers,

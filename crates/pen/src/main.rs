@@ -24,6 +24,7 @@ mod shared;
 mod socket_options;
 mod tls;
 mod transparent;
+mod web;
 mod worker;
 
 fn main() -> std::process::ExitCode {

@@ -24,6 +24,7 @@ use pen_core::{circles, routes};
 use pen_sys::services::{self, Services};
 use pen_sys::sockets;
 
+use crate::control::page::Wishes;
 use crate::control::sentences::Sentences;
 use crate::countries::{self, Database};
 use crate::gather::{Board, Shown};
@@ -33,6 +34,7 @@ use crate::shared::{Order, Pool, Service};
 use crate::tls::material::{Calendar, Told, Vault};
 use crate::tls::outward::Outward;
 use crate::transparent::{self, When};
+use crate::web::{self, Web};
 use crate::{clock, dsr, socket_options};
 
 /// Everything that runs, as the control thread knows it.
@@ -50,6 +52,8 @@ pub struct Running {
     pub board: Arc<Board>,
     /// Servers that the operator has left out for a time.
     pub sentences: Sentences,
+    /// The web thread, which shows it.
+    web: Web,
     /// What knows the countries of clients.
     countries: Option<Arc<Database>>,
     /// What clients are shown: certificates and what belongs to them.
@@ -113,6 +117,7 @@ pub struct Opened {
     vault: Vault,
     outward: Outward,
     told: Told,
+    web: Option<Arc<web::Door>>,
 }
 
 /// Reads the certificates of `config` and opens its listeners at start-up, before privileges are
@@ -126,7 +131,9 @@ pub fn open(config: &Config, workers: usize) -> Result<Opened, String> {
     let mut keeper = Keeper::new(workers);
     let gates = keeper.plan(&Gates::new(), config)?;
     let posts = dsr::Posts::default().plan(config, workers)?;
-    Ok(Opened { keeper, gates, posts, vault, outward, told })
+    let listen = config.process.metrics.as_ref();
+    let web = listen.map(|listen| web::Door::open(listen, None).map(Arc::new)).transpose()?;
+    Ok(Opened { keeper, gates, posts, vault, outward, told, web })
 }
 
 /// Reads the certificates of `config` and answers what should be known of them.
@@ -160,11 +167,15 @@ impl Running {
         ports: Arc<Services>,
         names: &dyn Names,
     ) -> Result<(Self, Changes), String> {
-        let Opened { keeper, gates, posts, vault, outward, told } = opened;
+        let Opened { keeper, gates, posts, vault, outward, told, web: door } = opened;
+        let board = Arc::new(Board::new(Arc::clone(&pool), logs.clone()));
+        let web = Web::new(Arc::clone(&board), logs.clone())
+            .map_err(|e| format!("cannot prepare metrics: {e}"))?;
         let mut running = Self {
             config: Config { process: config.process.clone(), services: Vec::new() },
             services: Vec::new(),
-            board: Arc::new(Board::new(Arc::clone(&pool), logs.clone())),
+            board,
+            web,
             pool,
             logs,
             sentences: Sentences::default(),
@@ -195,6 +206,7 @@ impl Running {
         changes.take(told);
         running.show();
         running.look_at_calendar(&mut changes);
+        changes.caution(running.web.swap(door, &running.config, running.countries.clone()));
         Ok((running, changes))
     }
 
@@ -216,6 +228,7 @@ impl Running {
         let gates = self.keeper.plan(&self.gates, &new)?;
         let new_logs = self.open_logs(&new, names)?;
         let posts = self.posts.plan(&new, self.pool.mailboxes.len())?;
+        let door = self.web.plan(&new)?;
         let countries = match new.process.geoip_db == self.config.process.geoip_db {
             true => self.countries.clone(),
             false => countries::open(new.process.geoip_db.as_deref())?,
@@ -230,8 +243,15 @@ impl Running {
         changes.take(told);
         self.show();
         self.look_at_calendar(&mut changes);
+        changes.caution(self.web.swap(door, &self.config, self.countries.clone()));
         self.keeper.wait_until_closed();
         Ok(changes)
+    }
+
+    /// Where wishes of the web page arrive.
+    #[must_use]
+    pub fn wishes(&self) -> Wishes {
+        self.web.wishes()
     }
 
     /// Tells other threads what is true.
@@ -288,6 +308,7 @@ impl Running {
             None => format!("geoip_db {path}: read again"),
         };
         self.countries = Some(Arc::new(database));
+        self.web.set_rules(&self.config, self.countries.clone());
         for service in &self.services {
             let live = service.live.load();
             if let Some(countries) = self.countries_for(&live.config) {

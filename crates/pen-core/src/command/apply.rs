@@ -10,7 +10,7 @@ mod ssl;
 use super::number::Number;
 use super::{Command, Context, Done, Door, Effect, Fault, Line, Report, Switch, Target, Word};
 use crate::acl::AccessList;
-use crate::addr::Names;
+use crate::addr::{Names, Place};
 use crate::config::{Config, DEFAULT_SERVICE, Process, ServiceConfig};
 use crate::limits::{ACL_ENTRIES_MAX, LISTENERS_MAX, SERVICES_MAX};
 use crate::listen_word;
@@ -67,6 +67,7 @@ pub fn apply(
             done.reply = show::listen(service, line.json);
         }
         Command::StopListening => service.listen.clear(),
+        Command::Metrics(value) => done.reply = metrics(process, value, line.json, names)?,
         Command::DsrIp(word) => service.dsr.ip = dsr::ip(word.as_ref(), names)?,
         Command::TarpitAcl(list) => dsr::tarpit_acl(service, *list, &mut done),
         Command::Source(word) => source(service, word.as_ref(), names, &mut done),
@@ -88,10 +89,6 @@ pub fn apply(
         Command::Protocol(Some(choice)) => service.protocol = *choice,
         Command::Spread(Some(choice)) => service.udp_spread = *choice,
         Command::Ssl(setting) => ssl::apply(&mut service.tls, setting, &mut done)?,
-        Command::Void(text, why) => done.notices.push(format!("{text}: {why}; it has no effect")),
-        Command::Obsolete(word) => {
-            done.notices.push(format!("'{word}' is no longer needed and has no effect"));
-        }
         _ => perform(process, &service.name, line, &mut done),
     }
     Ok(done)
@@ -134,6 +131,10 @@ fn perform(process: &Process, service: &str, line: &Line, done: &mut Done) {
             done.effects.push(Effect::CloseConnection { service, connection: *connection });
         }
         Command::Exit if process.exit_enabled => done.effects.push(Effect::Exit),
+        Command::Void(text, why) => done.notices.push(format!("{text}: {why}; it has no effect")),
+        Command::Obsolete(word) => {
+            done.notices.push(format!("'{word}' is no longer needed and has no effect"));
+        }
         Command::Exit => "Exit is not enabled; restart with -X flag\n".clone_into(&mut done.reply),
         Command::ReloadTls => done.effects.push(Effect::ReloadTls),
         Command::Write(path) => done.effects.push(Effect::Write(path.clone())),
@@ -167,8 +168,11 @@ fn remove_service(config: &mut Config, context: &mut Context, name: &Word) -> Re
         let near = hint(&name.text, config.services.iter().map(|s| s.name.as_str()));
         return fault(format!("there is none of this name{near}"));
     };
-    if config.process.control_acl.service == name.text {
-        return fault("control_acl is one of its lists; choose another first".to_owned());
+    let Process { control_acl, metrics_acl, .. } = &config.process;
+    for (word, chosen) in [("control_acl", control_acl), ("metrics_acl", metrics_acl)] {
+        if chosen.service == name.text {
+            return fault(format!("{word} is one of its lists; choose another first"));
+        }
     }
     config.services.remove(at);
     if context.service == name.text {
@@ -225,6 +229,7 @@ pub(super) fn switch<'a>(
         Switch::Forgetful => &mut service.mode.forgetful,
         Switch::Hash => &mut service.mode.hash,
         Switch::Http => &mut service.http,
+        Switch::MetricsControl => &mut process.metrics_control,
         Switch::Mptcp => &mut service.sockets.mptcp,
         Switch::Peek => &mut service.peek,
         Switch::Prio => &mut service.mode.prio,
@@ -293,6 +298,31 @@ fn addresses(words: &[Word], names: &dyn Names) -> Result<Vec<crate::addr::Liste
         all.push(listen);
     }
     Ok(all)
+}
+
+/// Sets where metrics are shown, if `value` says so, and answers it.
+fn metrics(
+    process: &mut Process,
+    value: &Option<Option<Word>>,
+    json: bool,
+    names: &dyn Names,
+) -> Result<String, Fault> {
+    if let Some(word) = value {
+        process.metrics = word.as_ref().map(|word| place_of_metrics(word, names)).transpose()?;
+    }
+    Ok(show::metrics(process, json))
+}
+
+/// That needs a port.
+fn place_of_metrics(word: &Word, names: &dyn Names) -> Result<crate::addr::Listen, Fault> {
+    let listen = listen_word::resolve(&word.text, names)
+        .map_err(|message| Fault::new(format!("metrics: {message}"), word.column))?;
+    match listen.place {
+        Place::Tcp(address) if address.port() == 0 => {
+            Err(Fault::new(format!("metrics: {} has no port", shown(&word.text)), word.column))
+        }
+        _ => Ok(listen),
+    }
 }
 
 /// An unusable address takes the source away: the classic's reply says that none is set.

@@ -113,6 +113,8 @@ pub enum Command {
     Listen(Vec<Word>),
     /// `no listen`
     StopListening,
+    /// `metrics [ADDRESS]`, `no metrics`
+    Metrics(Option<Option<Word>>),
     /// `source ADDRESS`, `no source`
     Source(Option<Word>),
     /// `log [TARGET]`, `web_stats [FILE]`, `geoip_db [FILE]` and `no ...`
@@ -190,6 +192,8 @@ pub enum Switch {
     Hash,
     /// `http`
     Http,
+    /// `metrics_control`
+    MetricsControl,
     /// `mptcp`
     Mptcp,
     /// `peek`

@@ -46,6 +46,8 @@ pub enum Number {
     LimitPrefix6,
     /// `limit_rate`: arrivals per second, 0 = any number.
     LimitRate,
+    /// `metrics_acl`: a list.
+    MetricsAcl,
     /// `pending_max`: connects.
     PendingMax,
     /// `rcvbuf`: bytes, 0 = the kernel's.
@@ -82,7 +84,7 @@ pub(super) struct Adjusted {
 
 impl Number {
     /// Every one of them.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::Accepts,
         Self::Backlog,
         Self::Blacklist,
@@ -102,6 +104,7 @@ impl Number {
         Self::LimitPrefix4,
         Self::LimitPrefix6,
         Self::LimitRate,
+        Self::MetricsAcl,
         Self::PendingMax,
         Self::Rcvbuf,
         Self::Sndbuf,
@@ -140,6 +143,7 @@ impl Number {
             Self::LimitPrefix4 => "limit_prefix4",
             Self::LimitPrefix6 => "limit_prefix6",
             Self::LimitRate => "limit_rate",
+            Self::MetricsAcl => "metrics_acl",
             Self::PendingMax => "pending_max",
             Self::Rcvbuf => "rcvbuf",
             Self::Sndbuf => "sndbuf",
@@ -167,7 +171,9 @@ impl Number {
             | Self::HalfCloseTimeout
             | Self::IdleTimeout
             | Self::Tracking => (0, limits::SECONDS_MAX),
-            Self::ClientAcl | Self::ControlAcl => (0, limits::ACL_LISTS as u32 - 1),
+            Self::ClientAcl | Self::ControlAcl | Self::MetricsAcl => {
+                (0, limits::ACL_LISTS as u32 - 1)
+            }
             Self::ClientsMax => (0, limits::CLIENTS_MAX),
             Self::ConnMax => (0, limits::CONNECTIONS_MAX),
             Self::Debug => (0, limits::DEBUG_MAX),
@@ -235,7 +241,10 @@ impl Number {
     /// Whether it belongs to the process and not to a service.
     #[must_use]
     pub fn of_process(self) -> bool {
-        matches!(self, Self::ControlAcl | Self::Debug | Self::DrainTimeout | Self::Workers)
+        matches!(
+            self,
+            Self::ControlAcl | Self::Debug | Self::DrainTimeout | Self::MetricsAcl | Self::Workers
+        )
     }
 
     /// The value now.
@@ -260,6 +269,7 @@ impl Number {
             Self::LimitPrefix4 => u32::from(service.limit.prefix4),
             Self::LimitPrefix6 => u32::from(service.limit.prefix6),
             Self::LimitRate => service.limit.rate,
+            Self::MetricsAcl => u32::from(process.metrics_acl.list),
             Self::PendingMax => service.pending_max,
             Self::Rcvbuf => service.sockets.rcvbuf,
             Self::Sndbuf => service.sockets.sndbuf,
@@ -313,6 +323,9 @@ impl Number {
             Self::LimitPrefix4 => service.limit.prefix4 = small,
             Self::LimitPrefix6 => service.limit.prefix6 = small,
             Self::LimitRate => service.limit.rate = value,
+            Self::MetricsAcl => {
+                process.metrics_acl = ControlAcl { service: service.name.clone(), list: small };
+            }
             Self::PendingMax => service.pending_max = value,
             Self::Rcvbuf => service.sockets.rcvbuf = value,
             Self::Sndbuf => service.sockets.sndbuf = value,

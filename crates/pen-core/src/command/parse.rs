@@ -72,6 +72,9 @@ pub fn hosts_named(line: &Line) -> Vec<String> {
         Command::Listen(words) => {
             words.iter().filter_map(|w| listen_word::host_named(&w.text)).collect()
         }
+        Command::Metrics(Some(Some(word))) => {
+            listen_word::host_named(&word.text).into_iter().collect()
+        }
         Command::DsrIp(Some(word)) | Command::Source(Some(word)) => {
             named_host(&word.text).into_iter().collect()
         }

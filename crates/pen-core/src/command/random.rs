@@ -280,17 +280,20 @@ fn config() -> impl Strategy<Value = Config> {
         geoip_db,
         sandbox(),
     );
-    (vec(service(), 1..4), process, 0..4_usize, number(Number::DrainTimeout)).prop_map(
+    let web = (listens(), 0..4_usize, 0..10_u8, any::<bool>());
+    (vec(service(), 1..4), process, 0..4_usize, number(Number::DrainTimeout), web).prop_map(
         |(
             mut services,
             (abort_on_error, ascii, debug, workers, list, geoip_db, sandbox),
             at,
             drain_timeout_s,
+            (mut metrics, readers, readers_list, metrics_control),
         )| {
             for (n, service) in services.iter_mut().enumerate().skip(1) {
                 service.name = format!("s{n}");
             }
-            let service = services.get(at).unwrap_or(&services[0]).name.clone();
+            let named = |at| services.get(at).unwrap_or(&services[0]).name.clone();
+            let (service, readers) = (named(at), named(readers));
             let process = Process {
                 abort_on_error,
                 ascii,
@@ -300,6 +303,9 @@ fn config() -> impl Strategy<Value = Config> {
                 geoip_db,
                 sandbox,
                 control_acl: ControlAcl { service, list },
+                metrics: metrics.pop(),
+                metrics_acl: ControlAcl { service: readers, list: readers_list },
+                metrics_control,
                 ..Process::default()
             };
             Config { process, services }

@@ -27,6 +27,22 @@ fn after(door: Door, lines: &[&str]) -> (Config, Result<Done, Fault>) {
 }
 
 #[test]
+fn metrics_are_off_unless_an_address_is_given() {
+    for (line, reply) in [
+        ("metrics", ""),
+        ("metrics 127.0.0.1:9404", "127.0.0.1:9404\n"),
+        ("metrics /run/m json", "{\"metrics\":\"/run/m\"}\n"),
+        ("no metrics", ""),
+        ("metrics json", "{\"metrics\":null}\n"),
+        ("metrics_acl 3", "3\n"),
+        ("metrics_control", ""),
+    ] {
+        let (_, done) = after(Door::Control, &[line]);
+        assert_eq!(done.map(|d| d.reply).as_deref(), Ok(reply), "{line}");
+    }
+}
+
+#[test]
 fn replies() {
     let check = |lines: &[&str], reply: &str| {
         let (_, done) = after(Door::Control, lines);
@@ -360,12 +376,14 @@ fn services_and_their_context() {
             "service default blacklist 8",
             "tracking 9",
             "control_acl 3",
+            "metrics_acl 4",
         ],
     );
     last.unwrap();
     assert_eq!((config.services[0].blacklist_s, config.services[0].tracking_s), (8, 0));
     assert_eq!((config.services[1].blacklist_s, config.services[1].tracking_s), (7, 9));
-    assert_eq!(config.process.control_acl.service, "mail");
+    let lists = [&config.process.control_acl, &config.process.metrics_acl];
+    assert_eq!(lists.map(|l| (l.service.as_str(), l.list)), [("mail", 3), ("mail", 4)]);
     let (mut config, last) = after(Door::File, &["service mail", "no service mail", "blacklist 5"]);
     assert_eq!(last.unwrap().reply, "5\n");
     assert_eq!((config.services.len(), config.services[0].blacklist_s), (1, 5));
@@ -373,8 +391,13 @@ fn services_and_their_context() {
     assert_eq!(Context::control(&config).service, "only");
     config.services.push(crate::config::ServiceConfig::new("second"));
     assert_eq!(Context::control(&config).service, "default");
-    let (_, last) = after(Door::File, &["service a", "control_acl 1", "no service a"]);
-    assert!(last.unwrap_err().message.contains("control_acl"));
+    for word in ["control_acl", "metrics_acl"] {
+        let (_, last) = after(Door::File, &["service a", &format!("{word} 1"), "no service a"]);
+        assert!(last.unwrap_err().message.contains(word));
+    }
+    for line in ["metrics 127.0.0.1", "metrics nosuch", "metrics 0", "metrics_acl 10"] {
+        assert!(after(Door::File, &[line]).1.unwrap_err().message.contains("metrics"), "{line}");
+    }
 }
 
 #[test]

@@ -86,6 +86,9 @@ pub fn settings(config: &Config, without_default_listen: bool) -> String {
         }
         classic(&mut out, &config.process, service, default);
         further(&mut out, service);
+        if config.process.metrics_acl.service == service.name {
+            out.number(Number::MetricsAcl, &config.process, service);
+        }
         if !(default && without_default_listen) {
             let texts: Vec<&str> = service.listen.iter().map(|l| l.text.as_str()).collect();
             match texts.is_empty() {
@@ -101,6 +104,9 @@ pub fn settings(config: &Config, without_default_listen: bool) -> String {
             }
             out.switch(config.process.abort_on_error, "abort_on_error");
             out.target("geoip_db", config.process.geoip_db.as_deref());
+            let metrics = config.process.metrics.as_ref().map(|listen| listen.text.as_str());
+            out.target("metrics", metrics);
+            out.switch(config.process.metrics_control, "metrics_control");
         }
     }
     out.0

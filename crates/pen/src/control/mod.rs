@@ -9,6 +9,7 @@ pub mod door;
 mod explain;
 mod guests;
 mod line;
+pub mod page;
 pub mod perform;
 pub mod reports;
 pub mod sentences;
@@ -34,6 +35,7 @@ use rustix::io::Errno;
 use slab::Slab;
 
 use door::ControlDoor;
+use page::{Wish, Wishes};
 use perform::Origin;
 use session::Session;
 use tasks::{Inbox, Task};
@@ -48,8 +50,9 @@ const DOOR: u64 = 0;
 const SIGNALS: u64 = 1;
 const NAMES: u64 = 2;
 const EVENTS: u64 = 3;
+const PAGE: u64 = 4;
 /// Sessions come after the fixed tokens.
-const SESSIONS: u64 = 4;
+const SESSIONS: u64 = 5;
 
 /// What the control thread starts with.
 pub struct Control {
@@ -126,6 +129,9 @@ struct Desk {
     notify: Notify,
     epoll: OwnedFd,
     inbox: Inbox,
+    wishes: Wishes,
+    /// Wishes of the page that are being carried out.
+    wished: Slab<Wish>,
     sessions: Slab<Session>,
     /// Set aside until their names are resolved.
     tasks: HashMap<u64, Task>,
@@ -154,6 +160,8 @@ impl Desk {
         epoll::add(&epoll, inbox.bell(), EventData::new_u64(NAMES), EventFlags::IN)?;
         epoll::add(&epoll, inbox.events(), EventData::new_u64(EVENTS), EventFlags::IN)?;
         running.logs.events().ring_at(Arc::clone(inbox.events()));
+        let wishes = running.wishes();
+        epoll::add(&epoll, wishes.bell(), EventData::new_u64(PAGE), EventFlags::IN)?;
         Ok(Self {
             door_armed: door.is_some(),
             running,
@@ -165,6 +173,8 @@ impl Desk {
             notify,
             epoll,
             inbox,
+            wishes,
+            wished: Slab::new(),
             sessions: Slab::new(),
             tasks: HashMap::new(),
             next_task: 0,
@@ -193,6 +203,7 @@ impl Desk {
                     SIGNALS => self.take_signals()?,
                     NAMES => self.take_answers(),
                     EVENTS => self.take_events(),
+                    PAGE => self.hear_page(),
                     token => {
                         let flags = event.flags;
                         let gone = flags.intersects(EventFlags::HUP | EventFlags::ERR);

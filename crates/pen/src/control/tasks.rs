@@ -21,6 +21,8 @@ use crate::sandbox;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asker {
     Session(usize),
+    /// The web page, by the key of its wish.
+    Page(usize),
     Reload,
 }
 
@@ -74,7 +76,9 @@ impl Desk {
     fn prepare(&self, task: &Task) -> Result<Option<Prepared>, String> {
         let config = &self.running.config;
         match task.asker {
-            Asker::Session(_) => perform::prepare_line(config, &task.text, &task.names),
+            Asker::Session(_) | Asker::Page(_) => {
+                perform::prepare_line(config, &task.text, &task.names)
+            }
             Asker::Reload => perform::prepare_file(config, &task.text, &task.names)
                 .map(Some)
                 .map_err(|f| f.to_string()),
@@ -100,7 +104,7 @@ impl Desk {
         let before = self.running.config.clone();
         let result = match prepared {
             Ok(Some(prepared)) => self.make_true(task, prepared).map_err(|why| match task.asker {
-                Asker::Session(_) => why,
+                Asker::Session(_) | Asker::Page(_) => why,
                 Asker::Reload => format!("{}: {why}", task.text),
             }),
             Ok(None) => Ok(Performed::default()),
@@ -113,8 +117,13 @@ impl Desk {
                 if let Ok(Performed { watch: Some(watch), .. }) = result {
                     return self.begin_watch(key, watch);
                 }
-                let reply = result.map_or_else(|why| format!("error: {why}\n"), |p| p.reply);
-                self.answer(key, reply);
+                self.answer(key, said(result));
+            }
+            Asker::Page(key) => {
+                if let Some(wish) = self.wished.try_remove(key) {
+                    // The web thread may have stopped waiting.
+                    let _ = wish.reply.send(said(result));
+                }
             }
             Asker::Reload => self.reloaded(&task.text, &before, result.map(|_| ())),
         }
@@ -129,21 +138,25 @@ impl Desk {
         }
         let before = self.running.config.clone();
         let performed = perform::make_true(&mut self.running, &self.origin, prepared, &task.names)?;
-        if let Asker::Session(key) = task.asker
-            && let Some(session) = self.sessions.get(key)
-        {
-            let level = if perform::moves_traffic(&before, &self.running.config) {
-                Level::Always
-            } else {
-                Level::Debug(1)
-            };
-            let (who, line) = (&session.who, task.text.trim());
+        let who = match task.asker {
+            Asker::Session(key) => self.sessions.get(key).map(|session| session.who.clone()),
+            Asker::Page(key) => {
+                self.wished.get(key).map(|wish| format!("{} by the page", wish.who))
+            }
+            Asker::Reload => None,
+        };
+        if let Some(who) = who {
+            // A page in a browser is easier to come by than a control socket: all that it does is told.
+            let told = matches!(task.asker, Asker::Page(_))
+                || perform::moves_traffic(&before, &self.running.config);
+            let level = if told { Level::Always } else { Level::Debug(1) };
+            let line = task.text.trim();
             self.running.logs.say(level, || format!("control: {who}: {line}"));
             if before != self.running.config {
                 let found = Difference::between(&before, &self.running.config);
                 self.running.logs.event(Subject::new(EventKey::SettingsChanged), |e| {
                     let text = format!("control: {who}: {line}; {}", found.words());
-                    found.add_to(e.with(Detail::By, &**who)).saying(text)
+                    found.add_to(e.with(Detail::By, &*who)).saying(text)
                 });
             }
         }
@@ -155,6 +168,11 @@ impl Desk {
         let names = KnownNames::new(Arc::clone(&self.services));
         self.attempt(Task { asker: Asker::Reload, text: file, names, rounds: 0 });
     }
+}
+
+/// What whoever asked is told.
+fn said(result: Result<Performed, String>) -> String {
+    result.map_or_else(|why| format!("error: {why}\n"), |performed| performed.reply)
 }
 
 impl Inbox {

@@ -47,7 +47,10 @@ impl Running {
         self.pool.dump_ascii.store(new.process.ascii, Ordering::Relaxed);
         self.keeper.let_go(&self.gates, &gates);
         let listeners = u64::try_from(listeners::descriptors(&gates)).unwrap_or(u64::MAX);
-        let taken = listeners.saturating_add(self.descriptors_of_pipes());
+        let web = if new.process.metrics.is_some() { limits::WEB_CONNECTIONS_MAX } else { 0 };
+        let taken = listeners
+            .saturating_add(self.descriptors_of_pipes())
+            .saturating_add(u64::try_from(web).unwrap_or(0));
         self.pool.room.resize(possible(self.descriptors, taken));
         let renewed = self.renew(&new, &before, taken, &mut changes);
         self.retire(&new, &mut changes);

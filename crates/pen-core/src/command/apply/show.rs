@@ -88,6 +88,15 @@ pub(super) fn listen(service: &ServiceConfig, json: bool) -> String {
     }
 }
 
+/// Where metrics are shown, as given.
+pub(super) fn metrics(process: &Process, json: bool) -> String {
+    match (json, process.metrics.as_ref().map(|listen| listen.text.as_str())) {
+        (true, text) => json_line(&json!({ "metrics": text })),
+        (false, Some(text)) => format!("{text}\n"),
+        (false, None) => String::new(),
+    }
+}
+
 fn mode(mode: Mode) -> String {
     let words: Vec<String> = [
         (mode.hash, "hash"),

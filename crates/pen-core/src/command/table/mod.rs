@@ -17,6 +17,7 @@ mod servers;
 mod sockets;
 mod ssl;
 mod udp;
+mod web;
 
 use super::words::{Args, number_within, owned};
 use super::{Command, Door, Fault, Number, Report, Switch, Target};
@@ -142,6 +143,7 @@ pub const GROUPS: &[Group] = &[
     Group { title: "Routing by TLS name", rows: routing::ROWS },
     Group { title: "Direct server return and tarpit", rows: dsr::ROWS },
     Group { title: "Log and status", rows: logs::ROWS },
+    Group { title: "Metrics and the web page", rows: web::ROWS },
     Group { title: "Process", rows: process::ROWS },
     Group { title: "Old words", rows: old::ROWS },
 ];

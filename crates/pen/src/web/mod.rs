@@ -1,0 +1,208 @@
+//! The web thread: shows by HTTP what Pen does, at the address of `metrics`.
+//!
+//! One thread with its own epoll, `pen-web`, started when `metrics` is first on. It looks at what is shared
+//! and asks the workers to add up, as the control thread does; what the page may change goes to the
+//! control thread. It is bounded in connections, bytes and time, and if it met a defect traffic would go
+//! on without it. Deliberately not here: HTTP itself (`pen_core::web`), the forms of what is shown
+//! (`pen_core::report`).
+
+mod answers;
+mod door;
+mod files;
+mod guest;
+mod host;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use pen_core::acl::AccessList;
+use pen_core::addr::ClientAddr;
+use pen_core::config::{Config, ControlAcl};
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::control::page::Wishes;
+use crate::countries::Database;
+use crate::gather::Board;
+use crate::logs::{Level, Logs};
+use door::Who;
+use host::Host;
+
+pub use door::Door;
+
+/// The web thread, as the control thread knows it.
+#[derive(Debug)]
+pub struct Web {
+    shared: Arc<Shared>,
+    started: bool,
+}
+
+/// What both threads know.
+#[derive(Debug)]
+struct Shared {
+    board: Arc<Board>,
+    logs: Logs,
+    rules: ArcSwap<Rules>,
+    /// The web thread takes it for moments only, so that a socket closes when it is taken away here.
+    door: Mutex<Option<Arc<Door>>>,
+    /// Rings when there is another door.
+    bell: OwnedFd,
+    /// Where wishes of the page go.
+    wishes: Wishes,
+    /// Known to the page of this process only.
+    token: String,
+}
+
+/// Who may do what.
+#[derive(Debug, Default)]
+struct Rules {
+    readers: AccessList,
+    steerers: AccessList,
+    steering: bool,
+    countries: Option<Arc<Database>>,
+}
+
+impl Web {
+    /// Nothing is shown yet.
+    ///
+    /// # Errors
+    /// No descriptors or random numbers left.
+    pub fn new(board: Arc<Board>, logs: Logs) -> io::Result<Self> {
+        let mut secret = [0_u8; 16];
+        aws_lc_rs::rand::fill(&mut secret).map_err(|_| io::Error::other("no random numbers"))?;
+        let shared = Arc::new(Shared {
+            board,
+            logs,
+            rules: ArcSwap::default(),
+            door: Mutex::default(),
+            bell: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            wishes: Wishes::new()?,
+            token: secret.iter().map(|byte| format!("{byte:02x}")).collect(),
+        });
+        Ok(Self { shared, started: false })
+    }
+
+    /// Where wishes of the page arrive.
+    #[must_use]
+    pub fn wishes(&self) -> Wishes {
+        self.shared.wishes.clone()
+    }
+
+    /// The door that `config` wants: the one there is, or a new one.
+    ///
+    /// # Errors
+    /// A sentence for the operator; nothing has changed.
+    pub fn plan(&self, config: &Config) -> Result<Option<Arc<Door>>, String> {
+        let before = self.shared.door().clone();
+        let Some(listen) = &config.process.metrics else { return Ok(None) };
+        match before {
+            Some(door) if door.listen.place == listen.place => Ok(Some(door)),
+            before => Door::open(listen, before.as_deref()).map(|door| Some(Arc::new(door))),
+        }
+    }
+
+    /// Makes what was planned true. Answers warnings.
+    pub fn swap(
+        &mut self,
+        door: Option<Arc<Door>>,
+        config: &Config,
+        countries: Option<Arc<Database>>,
+    ) -> Vec<String> {
+        self.set_rules(config, countries);
+        let mut cautions = Vec::new();
+        let before = std::mem::replace(&mut *self.shared.door(), door.clone());
+        if before.map(|d| Arc::as_ptr(&d)) == door.as_ref().map(Arc::as_ptr) {
+            return cautions;
+        }
+        self.shared.ring();
+        let Some(door) = door else { return cautions };
+        let list = config.process.metrics_acl.list;
+        if door.is_public() && self.shared.rules.load().readers.entries.is_empty() {
+            cautions.push(format!(
+                "metrics: access list {list} is empty: only loopback addresses are let in"
+            ));
+        }
+        if !self.started {
+            match start(&self.shared) {
+                Ok(()) => self.started = true,
+                Err(e) => cautions.push(format!("cannot start the web thread: {e}")),
+            }
+        }
+        cautions
+    }
+
+    /// The rules of `config` hold from here on.
+    pub fn set_rules(&self, config: &Config, countries: Option<Arc<Database>>) {
+        let list = |chosen: &ControlAcl| {
+            let service = config.service(&chosen.service);
+            service.and_then(|s| s.acls.get(usize::from(chosen.list))).cloned().unwrap_or_default()
+        };
+        let process = &config.process;
+        self.shared.rules.store(Arc::new(Rules {
+            readers: list(&process.metrics_acl),
+            steerers: list(&process.control_acl),
+            steering: process.metrics_control,
+            countries,
+        }));
+    }
+}
+
+fn start(shared: &Arc<Shared>) -> io::Result<()> {
+    let mut host = Host::new(Arc::clone(shared))?;
+    let logs = shared.logs.clone();
+    let thread = std::thread::Builder::new().name("pen-web".to_owned());
+    thread.spawn(move || {
+        let why = match catch_unwind(AssertUnwindSafe(|| host.run())) {
+            Ok(Err(e)) => e.to_string(),
+            _ => "a defect of Pen".to_owned(),
+        };
+        logs.say(Level::Always, || {
+            format!("WARNING: metrics: the web thread ends ({why}); everything else goes on")
+        });
+    })?;
+    Ok(())
+}
+
+impl Shared {
+    fn door(&self) -> MutexGuard<'_, Option<Arc<Door>>> {
+        self.door.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ring(&self) {
+        // A full counter means that the bell rings already.
+        let _ = rustix::io::write(&self.bell, &1_u64.to_ne_bytes());
+    }
+
+    /// Whether the token is that of this process, in a time that tells nothing about it.
+    fn knows(&self, token: &str) -> bool {
+        let own = self.token.as_bytes();
+        aws_lc_rs::constant_time::verify_slices_are_equal(own, token.as_bytes()).is_ok()
+    }
+}
+
+impl Rules {
+    fn may_read(&self, who: Who) -> bool {
+        self.lets_in(&self.readers, who)
+    }
+
+    fn may_steer(&self, who: Who) -> bool {
+        self.steering && self.lets_in(&self.steerers, who)
+    }
+
+    fn lets_in(&self, list: &AccessList, who: Who) -> bool {
+        match who {
+            Who::User(uid) => uid == 0 || uid == rustix::process::geteuid().as_raw(),
+            Who::Ip(ip) if list.entries.is_empty() => ip.is_loopback(),
+            Who::Ip(ip) => {
+                let countries = self.countries.as_deref();
+                list.permits(ClientAddr::from_ip(ip), |ip| {
+                    pen_core::acl::Countries::country(countries?, ip)
+                })
+            }
+        }
+    }
+}
