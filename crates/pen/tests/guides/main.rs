@@ -8,6 +8,7 @@
 
 mod machine;
 mod page;
+mod texts;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
