@@ -53,6 +53,8 @@ impl Config {
 /// Settings of the process, not of one service.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Process {
+    /// MiB of memory that Pen may use; 0 = a share of what its control group may.
+    pub mem_max_mib: u32,
     /// Fatal errors abort instead of ending with status 1.
     pub abort_on_error: bool,
     /// Dumps at debug levels above 2 are text, else hex pairs.

@@ -31,6 +31,7 @@ pub mod limits;
 pub mod listen_word;
 pub mod logline;
 pub mod maglev;
+pub mod memory;
 pub mod merge;
 pub mod moment;
 pub mod near;

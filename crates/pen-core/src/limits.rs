@@ -189,6 +189,30 @@ pub const RESOLVE_QUEUE: usize = 65_536;
 pub const SCRATCH: usize = 256 * 1024;
 /// Bytes one read takes until a direction proves to be bulky; bounds what a slow reader can pin.
 pub const READ_MODEST: usize = 64 * 1024;
+/// The same while memory is short.
+pub const READ_TIGHT: usize = 4 * 1024;
+/// Highest `mem_max`, in MiB: 16 TiB, which is as good as none.
+pub const MEMORY_MAX_MIB: u32 = 16 * 1024 * 1024;
+/// Percent of the control group's limit that Pen allows itself unless `mem_max` says otherwise: what
+/// the kernel holds for it is not all in the figure, and it must never be ended for memory.
+pub const MEMORY_SHARE_PERCENT: u64 = 70;
+/// Percent of the budget at which idle connections end earlier and reads are small.
+pub const MEMORY_TIGHT_PERCENT: u64 = 85;
+/// Percent of the budget at which nobody is accepted.
+pub const MEMORY_FULL_PERCENT: u64 = 95;
+/// Percent of the budget at which connections are closed.
+pub const MEMORY_CRITICAL_PERCENT: u64 = 98;
+/// Percent of the budget below a stage at which it is left.
+pub const MEMORY_LEAVE_PERCENT: u64 = 3;
+/// Milliseconds between two looks at what is used, while something happens.
+pub const MEMORY_LOOK_MS: u64 = 100;
+/// Seconds after which idle connections end when memory begins to be short ...
+pub const MEMORY_IDLE_FIRST_S: u32 = 300;
+/// ... and when it is at its shortest.
+pub const MEMORY_IDLE_LAST_S: u32 = 5;
+/// One of so many of a worker's connections is closed at each look while there is too little memory, at
+/// least one.
+pub const MEMORY_SHED_SHARE: usize = 64;
 /// Bytes that make a turn of a direction a bulky one.
 pub const BULKY_TURN: u64 = 32 * 1024;
 /// Bytes moved in bulky turns after which a direction is bulky.

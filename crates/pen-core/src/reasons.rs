@@ -61,6 +61,8 @@ pub enum CloseReason {
     AmbiguousRequest,
     /// Pen itself ran out of descriptors, memory or ports.
     OutOfResources,
+    /// Pen used more memory than `mem_max` allows.
+    MemoryShort,
     /// No server that could be used could be shown the client's address (`transparent`).
     NotTransparent,
     /// `close N`.
@@ -75,7 +77,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every reason, for tables and metrics.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::ClientFinished,
         Self::ServerFinished,
         Self::ClientReset,
@@ -100,6 +102,7 @@ impl CloseReason {
         Self::HeadTooLong,
         Self::AmbiguousRequest,
         Self::OutOfResources,
+        Self::MemoryShort,
         Self::NotTransparent,
         Self::OperatorClosed,
         Self::DummyAnswered,
@@ -135,6 +138,7 @@ impl CloseReason {
             Self::HeadTooLong => "head_too_long",
             Self::AmbiguousRequest => "ambiguous_request",
             Self::OutOfResources => "out_of_resources",
+            Self::MemoryShort => "memory_short",
             Self::NotTransparent => "not_transparent",
             Self::OperatorClosed => "operator_closed",
             Self::DummyAnswered => "dummy_answered",

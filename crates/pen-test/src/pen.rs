@@ -29,6 +29,7 @@ pub struct PenBuilder {
     control: bool,
     descriptors: Option<u64>,
     stuck_output: bool,
+    group: Option<PathBuf>,
 }
 
 impl PenBuilder {
@@ -101,6 +102,13 @@ impl PenBuilder {
         self
     }
 
+    /// Starts it in this control group (a directory with `cgroup.procs`).
+    #[must_use]
+    pub fn in_group(mut self, directory: &std::path::Path) -> Self {
+        self.group = Some(directory.to_owned());
+        self
+    }
+
     /// A path in the scratch directory the pen will live in.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
@@ -121,11 +129,15 @@ impl PenBuilder {
         let limit = self.descriptors.map(|count| format!("ulimit -n {count} && "));
         // Opened for both directions it waits for no reader, and nobody reads it.
         let stuck = self.stuck_output.then_some("mkfifo stuck && exec 1<>stuck && ");
-        if limit.is_none() && stuck.is_none() {
+        let group =
+            self.group.as_ref().map(|g| format!("echo $$ >{}/cgroup.procs && ", g.display()));
+        if limit.is_none() && stuck.is_none() && group.is_none() {
             return Command::new(pen_program());
         }
-        let script =
-            format!("{}{}exec \"$@\"", limit.unwrap_or_default(), stuck.unwrap_or_default());
+        let script = [limit.as_deref(), stuck, group.as_deref(), Some("exec \"$@\"")]
+            .into_iter()
+            .flatten()
+            .collect::<String>();
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", &script, "sh"]).arg(pen_program());
         shell
@@ -252,6 +264,7 @@ impl Pen {
             control: true,
             descriptors: None,
             stuck_output: false,
+            group: None,
         }
     }
 

@@ -33,6 +33,7 @@ use crate::demo::{self, Farm};
 use crate::inspection;
 use crate::lifecycle::{self, Begun, Exit, Failure, Rights, Start};
 use crate::logs::{Level, Logs};
+use crate::memory::{self, Gauge};
 use crate::names::AskedNames;
 use crate::publish::{self, Running};
 use crate::sandbox;
@@ -210,13 +211,14 @@ struct Doors {
     workers: usize,
     opened: publish::Opened,
     control: Option<ControlDoor>,
+    gauge: Gauge,
 }
 
 fn open_doors(plan: &Plan, logs: &Logs) -> Result<Doors, Failure> {
     let config = &plan.composed.config;
     let workers = worker_count(config);
     let opened = publish::open(config, workers).map_err(Failure::new)?;
-    Ok(Doors { workers, opened, control: open_control(plan, logs)? })
+    Ok(Doors { workers, opened, control: open_control(plan, logs)?, gauge: Gauge::open() })
 }
 
 /// Gives up what is not needed any more.
@@ -242,7 +244,7 @@ fn named<'a>(launch: &'a Launch, composed: &'a Composed) -> Named<'a> {
 
 fn open_with(plan: &Plan, logs: &Logs, descriptors: u64, doors: Doors) -> Result<Opened, Failure> {
     let config = &plan.composed.config;
-    let Doors { workers, opened, control } = doors;
+    let Doors { workers, opened, control, gauge } = doors;
     let pool = Arc::new(Pool::new(workers).map_err(cannot("make mailboxes"))?);
     let (running, changes) = Running::start(
         config.clone(),
@@ -259,6 +261,7 @@ fn open_with(plan: &Plan, logs: &Logs, descriptors: u64, doors: Doors) -> Result
         let hint = plan.rights.hint();
         PidFile::write(Path::new(path)).map_err(|why| Failure::new(why + &hint))
     });
+    memory::watch(&pool, gauge, logs).map_err(cannot("watch memory"))?;
     let workers = worker::start(&pool, logs).map_err(cannot("start the workers"))?;
     Ok((running, control, pid_file.transpose()?, workers))
 }

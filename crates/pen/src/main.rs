@@ -15,6 +15,7 @@ mod inspection;
 mod lifecycle;
 mod listeners;
 mod logs;
+mod memory;
 mod names;
 mod publish;
 mod reload;

@@ -35,6 +35,7 @@ use pen_core::slots::Slots;
 use pen_core::tally::{Sums, Tally};
 use rustix::event::{EventfdFlags, eventfd};
 
+use crate::memory::Memory;
 use crate::tls;
 
 /// What the workers and the control thread know of one service.
@@ -275,6 +276,8 @@ pub struct Pool {
     starved: Starved,
     /// Unfinished TLS handshakes of clients of all services.
     pub handshakes: AtomicU32,
+    /// How short memory is.
+    pub memory: Apart<Memory>,
     /// Dumps are text, else hex pairs.
     pub dump_ascii: AtomicBool,
 }
@@ -293,6 +296,7 @@ impl Pool {
             ports: Apart::new(Room::new(limits::UDP_PORTS_MAX)),
             starved,
             handshakes: AtomicU32::new(0),
+            memory: Apart::default(),
             dump_ascii: AtomicBool::new(false),
         })
     }
@@ -463,6 +467,8 @@ pub enum Order {
     },
     /// Another worker, which has more connections, accepted this client.
     TakeOver(Newcomer),
+    /// Memory is shorter than before, or less short, or still too short.
+    Memory,
     /// Stop accepting everywhere; connections go on.
     Drain,
     /// Reset every connection and end the thread.

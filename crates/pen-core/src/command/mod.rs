@@ -442,6 +442,8 @@ pub enum Report {
     Idlers,
     /// `flows`
     Flows,
+    /// `memory`
+    Memory,
     /// `sources`
     Sources,
     /// `explain ADDRESS ...`

@@ -48,6 +48,8 @@ pub enum Number {
     LimitRate,
     /// `metrics_acl`: a list.
     MetricsAcl,
+    /// `mem_max`: MiB, 0 = a share of the limit.
+    MemMax,
     /// `pending_max`: connects.
     PendingMax,
     /// `rcvbuf`: bytes, 0 = the kernel's.
@@ -84,7 +86,7 @@ pub(super) struct Adjusted {
 
 impl Number {
     /// Every one of them.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::Accepts,
         Self::Backlog,
         Self::Blacklist,
@@ -105,6 +107,7 @@ impl Number {
         Self::LimitPrefix6,
         Self::LimitRate,
         Self::MetricsAcl,
+        Self::MemMax,
         Self::PendingMax,
         Self::Rcvbuf,
         Self::Sndbuf,
@@ -144,6 +147,7 @@ impl Number {
             Self::LimitPrefix6 => "limit_prefix6",
             Self::LimitRate => "limit_rate",
             Self::MetricsAcl => "metrics_acl",
+            Self::MemMax => "mem_max",
             Self::PendingMax => "pending_max",
             Self::Rcvbuf => "rcvbuf",
             Self::Sndbuf => "sndbuf",
@@ -183,6 +187,7 @@ impl Number {
             Self::LimitExempt => (0, limits::ACL_LISTS as u32 - 1),
             Self::LimitPrefix4 => (0, 32),
             Self::LimitPrefix6 => (0, 128),
+            Self::MemMax => (0, limits::MEMORY_MAX_MIB),
             Self::PendingMax => (1, limits::PENDING_MAX),
             Self::Rcvbuf | Self::Sndbuf => (0, limits::SOCKET_BUFFER_MAX),
             Self::UdpAnswers => (0, limits::UDP_ANSWERS_MAX),
@@ -243,7 +248,12 @@ impl Number {
     pub fn of_process(self) -> bool {
         matches!(
             self,
-            Self::ControlAcl | Self::Debug | Self::DrainTimeout | Self::MetricsAcl | Self::Workers
+            Self::ControlAcl
+                | Self::Debug
+                | Self::DrainTimeout
+                | Self::MemMax
+                | Self::MetricsAcl
+                | Self::Workers
         )
     }
 
@@ -270,6 +280,7 @@ impl Number {
             Self::LimitPrefix6 => u32::from(service.limit.prefix6),
             Self::LimitRate => service.limit.rate,
             Self::MetricsAcl => u32::from(process.metrics_acl.list),
+            Self::MemMax => process.mem_max_mib,
             Self::PendingMax => service.pending_max,
             Self::Rcvbuf => service.sockets.rcvbuf,
             Self::Sndbuf => service.sockets.sndbuf,
@@ -326,6 +337,7 @@ impl Number {
             Self::MetricsAcl => {
                 process.metrics_acl = ControlAcl { service: service.name.clone(), list: small };
             }
+            Self::MemMax => process.mem_max_mib = value,
             Self::PendingMax => service.pending_max = value,
             Self::Rcvbuf => service.sockets.rcvbuf = value,
             Self::Sndbuf => service.sockets.sndbuf = value,

@@ -281,12 +281,13 @@ fn config() -> impl Strategy<Value = Config> {
         sandbox(),
     );
     let web = (listens(), 0..4_usize, 0..10_u8, any::<bool>());
-    (vec(service(), 1..4), process, 0..4_usize, number(Number::DrainTimeout), web).prop_map(
+    let numbers = (number(Number::DrainTimeout), number(Number::MemMax));
+    (vec(service(), 1..4), process, 0..4_usize, numbers, web).prop_map(
         |(
             mut services,
             (abort_on_error, ascii, debug, workers, list, geoip_db, sandbox),
             at,
-            drain_timeout_s,
+            (drain_timeout_s, mem_max_mib),
             (mut metrics, readers, readers_list, metrics_control),
         )| {
             for (n, service) in services.iter_mut().enumerate().skip(1) {
@@ -300,6 +301,7 @@ fn config() -> impl Strategy<Value = Config> {
                 debug,
                 workers,
                 drain_timeout_s,
+                mem_max_mib,
                 geoip_db,
                 sandbox,
                 control_acl: ControlAcl { service, list },

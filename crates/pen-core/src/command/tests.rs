@@ -494,6 +494,7 @@ fn reports_and_effects() {
         ("clients_max", Report::ClientsMax),
         ("conn_max 9", Report::ConnMax),
         ("idlers 4", Report::Idlers),
+        ("memory", Report::Memory),
         ("sources", Report::Sources),
         ("spread", Report::Spread),
         ("overview", Report::Overview),

@@ -98,6 +98,7 @@ pub fn settings(config: &Config, without_default_listen: bool) -> String {
         }
         if default {
             out.number(Number::DrainTimeout, &config.process, service);
+            out.number(Number::MemMax, &config.process, service);
             out.number(Number::Workers, &config.process, service);
             if config.process.sandbox != Sandbox::default() {
                 out.line(&format!("sandbox {}", config.process.sandbox.words()));

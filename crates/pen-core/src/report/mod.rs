@@ -9,6 +9,7 @@ pub mod explain;
 pub mod flows;
 pub mod html;
 pub mod json;
+pub mod memory;
 pub mod overview;
 pub mod routes;
 pub mod sandbox;

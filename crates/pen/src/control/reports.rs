@@ -12,6 +12,7 @@ use pen_core::limits;
 use pen_core::report;
 use pen_core::report::dsr;
 use pen_core::report::flows::{self, FlowsRow};
+use pen_core::report::memory;
 use pen_core::report::sources::{self, Sources};
 use pen_core::report::{
     ConnectionRow, Snapshot, certificates, classic, events, html, json, overview, routes,
@@ -84,6 +85,10 @@ pub fn reply(running: &Running, service: &str, report: &Report, as_json: bool) -
         (Report::Flows, false) => flows::text(&flow_counts(running, service)),
         (Report::Flows, true) => flows::json(&flow_counts(running, service)),
         (Report::Dsr, as_json) => frames(running, service, as_json),
+        (Report::Memory, as_json) => {
+            let row = running.pool.memory.row();
+            if as_json { memory::json(&row) } else { memory::text(&row) }
+        }
         (Report::Sources, as_json) => {
             let sources = Sources::of(&service.name, &service.tables().arrivals);
             if as_json { sources::json(&sources) } else { sources::text(&sources) }

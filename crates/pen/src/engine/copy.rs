@@ -45,10 +45,12 @@ pub(super) fn pump(
         if !flow.readable {
             return Pumped::Drained;
         }
-        if tap.is_none() && flow.piped(&mut scratch.pipes) {
+        let splices = flow.piped.is_some() || scratch.one_read == limits::SCRATCH;
+        if tap.is_none() && splices && flow.piped(&mut scratch.pipes) {
             return splice::pump(flow, source, sink, &mut scratch.pipes);
         }
-        let read = receive(flow, source, &mut scratch.read);
+        let buffer = scratch.read.get_mut(..scratch.one_read).unwrap_or_default();
+        let read = receive(flow, source, buffer);
         let stop = match &mut tap {
             _ if read == 0 && flow.source_end.is_none() => None,
             None => forward(flow, sink, scratch.read.get(..read).unwrap_or_default()),
@@ -64,6 +66,7 @@ pub(super) fn pump(
 /// Reads once; notes the end, an error or dryness in `flow`. Answers the number of bytes.
 pub(super) fn receive(flow: &mut Flow, source: BorrowedFd<'_>, buffer: &mut [u8]) -> usize {
     let want = if flow.is_bulky() { limits::SCRATCH } else { limits::READ_MODEST };
+    let want = want.min(buffer.len());
     let room = buffer.get_mut(..want).unwrap_or_default();
     if flow.early.is_some() {
         let n = early(flow, room);

@@ -31,6 +31,10 @@ pub use sealed::{Shaken, hear, send_outbox, shake};
 pub struct Scratch {
     /// What one read takes.
     read: Box<[u8]>,
+    /// Bytes that one read may take at the moment.
+    one_read: usize,
+    /// Bytes that connections may come to hold before reads become small.
+    allowance: u64,
     /// What a tap makes of it.
     tapped: Vec<u8>,
     /// What a TLS session makes of what was read.
@@ -46,6 +50,8 @@ impl Scratch {
     pub fn new() -> Self {
         Self {
             read: vec![0; limits::SCRATCH].into_boxed_slice(),
+            one_read: limits::SCRATCH,
+            allowance: u64::MAX,
             tapped: Vec::new(),
             opened: Vec::new(),
             sealed: Wire::default(),
@@ -56,6 +62,33 @@ impl Scratch {
     /// Descriptors ran out: what is not in use is closed.
     pub fn spare_descriptors(&mut self) {
         self.pipes.close_idle();
+    }
+
+    /// Memory is not short: connections may come to hold so much until somebody looks again.
+    pub fn allow(&mut self, bytes: u64) {
+        self.allowance = bytes;
+        self.one_read = if bytes == 0 { limits::READ_TIGHT } else { limits::SCRATCH };
+    }
+
+    /// A flow held `before` bytes and holds `after`.
+    fn note_held(&mut self, before: u64, after: u64) {
+        if after <= before || self.allowance == u64::MAX {
+            return;
+        }
+        self.allowance = self.allowance.saturating_sub(after - before);
+        if self.allowance == 0 {
+            self.one_read = limits::READ_TIGHT;
+        }
+    }
+
+    /// Memory is short, or no longer: reads little at once, so that a slow reader pins little, and
+    /// takes no more pipes.
+    pub fn be_modest(&mut self, modest: bool) {
+        self.one_read = if modest { limits::READ_TIGHT } else { limits::SCRATCH };
+        if modest {
+            self.pipes.close_idle();
+            (self.tapped, self.opened) = (Vec::new(), Vec::new());
+        }
     }
 
     /// The read buffer, for bytes that are not passed on.
@@ -257,9 +290,10 @@ impl Flow {
         scratch: &mut Scratch,
         tap: Option<&mut dyn Tap>,
     ) -> Pumped {
-        let before = self.read;
+        let (before, held) = (self.read, self.unsent());
         let pumped = self.run(source, sink, scratch, tap);
         self.note_turn(self.read - before);
+        scratch.note_held(held, self.unsent());
         pumped
     }
 
@@ -267,13 +301,15 @@ impl Flow {
     pub fn pump_sealed(
         &mut self,
         source: End<'_>,
-        sink: End<'_>,
+        mut sink: End<'_>,
         scratch: &mut Scratch,
         tap: Option<&mut dyn Tap>,
     ) -> Pumped {
-        let before = self.read;
-        let pumped = sealed::pump(self, source, sink, scratch, tap);
+        let outbox = |sink: &End<'_>| sink.session.as_ref().map_or(0, |s| s.unsent().len() as u64);
+        let (before, held) = (self.read, self.unsent() + outbox(&sink));
+        let pumped = sealed::pump(self, source, &mut sink, scratch, tap);
         self.note_turn(self.read - before);
+        scratch.note_held(held, self.unsent() + outbox(&sink));
         pumped
     }
 

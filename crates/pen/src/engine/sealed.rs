@@ -91,9 +91,9 @@ fn read_and_keep(
     session: &mut Session,
     scratch: &mut Scratch,
 ) -> Result<(), Trouble> {
-    let Scratch { read, opened, .. } = scratch;
+    let Scratch { read, one_read, opened, .. } = scratch;
     opened.clear();
-    let outcome = read_and_open(flow, socket, session, read, opened);
+    let outcome = read_and_open(flow, socket, session, (read, *one_read), opened);
     session.keep_opened(opened);
     outcome
 }
@@ -102,16 +102,16 @@ fn read_and_keep(
 pub(super) fn pump(
     flow: &mut Flow,
     mut source: End<'_>,
-    mut sink: End<'_>,
+    sink: &mut End<'_>,
     scratch: &mut Scratch,
     tap: Option<&mut dyn Tap>,
 ) -> Pumped {
-    if let Some(stop) = flush(flow, &mut sink) {
+    if let Some(stop) = flush(flow, sink) {
         return stop;
     }
     // Taken out of the scratch while they are filled from it.
     let (mut opened, mut tapped) = (mem::take(&mut scratch.opened), mem::take(&mut scratch.tapped));
-    let pumped = run(flow, &mut source, &mut sink, scratch, &mut opened, &mut tapped, tap);
+    let pumped = run(flow, &mut source, sink, scratch, &mut opened, &mut tapped, tap);
     (scratch.opened, scratch.tapped) = (opened, tapped);
     pumped
 }
@@ -127,7 +127,7 @@ fn run(
 ) -> Pumped {
     let mut resumed = tap.as_mut().is_some_and(|t| t.resumed());
     for _ in 0..limits::READS_PER_TURN {
-        let Scratch { read, sealed, .. } = scratch;
+        let Scratch { read, one_read, sealed, .. } = scratch;
         let got = if mem::take(&mut resumed) {
             &[]
         } else {
@@ -142,7 +142,7 @@ fn run(
             if !kept && !flow.readable {
                 return Pumped::Drained;
             }
-            let got = receive(flow, source, read, opened);
+            let got = receive(flow, source, (read, *one_read), opened);
             if got.is_empty() && flow.source_end.is_none() {
                 continue;
             }
@@ -172,19 +172,19 @@ fn run(
 fn receive<'a>(
     flow: &mut Flow,
     source: &mut End<'_>,
-    read: &'a mut [u8],
+    (read, one_read): (&'a mut [u8], usize),
     opened: &'a mut Vec<u8>,
 ) -> &'a [u8] {
     let socket = source.socket;
     let Some(session) = source.session.as_deref_mut() else {
-        let n = copy::receive(flow, socket, read);
+        let n = copy::receive(flow, socket, read.get_mut(..one_read).unwrap_or_default());
         return read.get(..n).unwrap_or_default();
     };
     opened.clear();
     if session.has_opened() {
         *opened = session.take_opened();
     } else {
-        if read_and_open(flow, socket, session, read, opened).is_err() {
+        if read_and_open(flow, socket, session, (&mut *read, one_read), opened).is_err() {
             flow.source_end = Some(Outcome::SourceFault);
         }
         // An answer to what came, an alert mostly. What the socket does not take goes before the
@@ -200,7 +200,7 @@ fn read_and_open(
     flow: &mut Flow,
     socket: BorrowedFd<'_>,
     session: &mut Session,
-    read: &mut [u8],
+    (read, one_read): (&mut [u8], usize),
     opened: &mut Vec<u8>,
 ) -> Result<(), Trouble> {
     let held = session.held();
@@ -209,6 +209,7 @@ fn read_and_open(
         false if flow.is_bulky() => limits::SCRATCH - held,
         false => limits::READ_MODEST,
     };
+    let want = want.min(one_read);
     let room = read.get_mut(held..held + want).unwrap_or_default();
     let early = flow.early.is_some();
     let n = match if early { Ok(copy::early(flow, room)) } else { received(socket, room) } {

@@ -45,6 +45,7 @@ impl Running {
         let before = std::mem::replace(&mut self.outward, outward);
         self.logs.set_debug(new.process.debug);
         self.pool.dump_ascii.store(new.process.ascii, Ordering::Relaxed);
+        self.pool.memory.configure(u64::from(new.process.mem_max_mib) << 20);
         self.keeper.let_go(&self.gates, &gates);
         let listeners = u64::try_from(listeners::descriptors(&gates)).unwrap_or(u64::MAX);
         let web = if new.process.metrics.is_some() { limits::WEB_CONNECTIONS_MAX } else { 0 };

@@ -21,7 +21,7 @@ use pen_sys::sockets::{self, Accepted};
 use rustix::event::epoll;
 
 use super::conn::{Conn, Phase};
-use super::station::Shared;
+use super::station::{Shared, WatchedDoor};
 use super::{DOOR_BIT, Worker};
 use crate::shared::Service;
 
@@ -44,6 +44,11 @@ impl Worker {
             return self.on_datagrams(key);
         }
         let station = door.station;
+        if self.is_memory_full() {
+            // Armed again when there is some.
+            self.disarm(key);
+            return false;
+        }
         let Some(service) = self.station_service(station) else { return false };
         let (accepts, pending_max) = {
             let live = service.live.load();
@@ -250,7 +255,11 @@ impl Worker {
         if self.draining {
             return;
         }
-        let Some(door) = self.doors.get_mut(key).filter(|d| !d.armed) else { return };
+        let full = self.is_memory_full();
+        let waits = |d: &mut WatchedDoor| !d.armed && (d.door.datagram || !full);
+        let Some(door) = self.doors.get_mut(key).and_then(|d| waits(d).then_some(d)) else {
+            return;
+        };
         door.paused_until = None;
         let exclusive = if door.door.shared {
             epoll::EventFlags::EXCLUSIVE

@@ -4,6 +4,7 @@
 //! and `due` is computed anew. With no list waiting for anything the worker sleeps for ever.
 
 use pen_core::limits;
+use pen_core::memory;
 use pen_core::moment::Moment;
 use pen_core::reasons::{CloseReason, TlsFault};
 
@@ -67,7 +68,8 @@ impl Worker {
 
     fn look_at_open(&mut self, station: u32) {
         let Some(service) = self.station_service(station) else { return };
-        let idle_s = service.live.load().config.idle_timeout_s;
+        let shed_s = self.pool.memory.idle_s();
+        let idle_s = memory::shorter(service.live.load().config.idle_timeout_s, shed_s);
         if let Some(station) = self.stations.get_mut(station as usize) {
             station.idle_s = idle_s;
         }
@@ -90,7 +92,8 @@ impl Worker {
 
     fn look_at_halved(&mut self, station: u32) {
         let Some(service) = self.station_service(station) else { return };
-        let timeout_s = service.live.load().config.half_close_timeout_s;
+        let shed_s = self.pool.memory.idle_s();
+        let timeout_s = memory::shorter(service.live.load().config.half_close_timeout_s, shed_s);
         if let Some(station) = self.stations.get_mut(station as usize) {
             station.half_close_s = timeout_s;
         }

@@ -263,6 +263,11 @@ impl Conn {
         }
     }
 
+    /// Bytes that were read and not yet written, both ways.
+    pub fn unsent(&self) -> u64 {
+        self.from_client.unsent() + self.from_server.unsent()
+    }
+
     /// Its row in a report.
     pub fn row(&self, now: Moment) -> ConnectionRow {
         use std::os::fd::AsRawFd;

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use pen_core::addr::{ClientAddr, Peer};
 use pen_core::journey::{Journey, Step};
 use pen_core::limits;
+use pen_core::memory::Stage;
 use pen_core::moment::Moment;
 use pen_core::reasons::CloseReason;
 use rustix::event::epoll::EventFlags;
@@ -27,7 +28,8 @@ impl Worker {
         }
         let Some(service) = self.station_service(station) else { return };
         let retired = self.stations.get(station as usize).is_none_or(|s| s.retired);
-        let wanted = if retired || self.draining { 0 } else { service.live.load().config.idlers };
+        let none = retired || self.draining || self.pool.memory.stage() != Stage::Calm;
+        let wanted = if none { 0 } else { service.live.load().config.idlers };
         let have = service.idlers.load(Ordering::SeqCst);
         let rest = self.stations.get(station as usize).map_or(Moment(0), |s| s.idlers_rest);
         if have > wanted {

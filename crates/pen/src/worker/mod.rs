@@ -20,6 +20,7 @@ mod limiting;
 mod orders;
 mod queue;
 mod say;
+mod shedding;
 mod spread;
 mod station;
 mod tap;
@@ -97,6 +98,8 @@ pub struct Worker {
     udp: udp::Udp,
     /// Where it looked last for a worker with fewer connections.
     looked: usize,
+    /// The look at memory that it has heeded.
+    looks: u32,
     draining: bool,
     stopped: bool,
 }
@@ -150,6 +153,8 @@ impl Worker {
         while !self.stopped {
             self.wait(&mut events);
             self.now = clock::now();
+            self.pool.memory.stir();
+            self.heed_headroom();
             for event in events.drain(..) {
                 self.dispatch(event);
             }
@@ -269,6 +274,7 @@ impl Seed {
             full: Cell::new(None),
             udp: udp::Udp::new(),
             looked: 0,
+            looks: 0,
             draining: false,
             stopped: false,
         }

@@ -30,12 +30,8 @@ impl Worker {
             Order::Refresh { service } => self.refresh(service),
             Order::Retire { service } => self.retire(service),
             Order::Resume { service } => self.resume(service),
-            Order::ResumeAll => {
-                let doors: Vec<usize> = self.doors.iter().map(|(key, _)| key).collect();
-                for key in doors {
-                    self.arm(key);
-                }
-            }
+            Order::ResumeAll => self.arm_all(),
+            Order::Memory => self.note_memory(),
             // Whoever asked may have stopped waiting; that is no error.
             Order::Close { service, slot, reply } => {
                 let _ = reply.send(self.close_by_number(service, slot));
@@ -50,6 +46,13 @@ impl Worker {
             Order::TakeOver(newcomer) => self.take_over(newcomer),
             Order::Drain => self.drain(),
             Order::Stop => self.stopped = true,
+        }
+    }
+
+    pub(super) fn arm_all(&mut self) {
+        let doors: Vec<usize> = self.doors.iter().map(|(key, _)| key).collect();
+        for key in doors {
+            self.arm(key);
         }
     }
 

@@ -15,6 +15,7 @@ mod explain;
 mod http;
 mod life;
 mod limits;
+mod memory;
 mod metrics;
 mod options;
 mod outage;

@@ -80,6 +80,35 @@ pub(super) const ROWS: &[Spec] = &[
              once.",
     ),
     Spec::new(
+        "mem_max",
+        &["mem_max [N]"],
+        Scope::Process,
+        "MiB of memory beyond which Pen sheds load",
+        |a| number(a, Number::MemMax),
+    )
+    .json()
+    .since("0.1.0")
+    .manual(
+        "0 (the default) is 70 percent of the limit of Pen's control group (of systemd's MemoryMax, of \
+         a container); where there is no such limit nothing is shed. From 85 percent of it idle \
+         connections and UDP flows end after 300 to 5 seconds, spare connections are closed and reads \
+         are small; from 95 percent new clients wait in the kernel's queue and new flows take the place \
+         of quiet ones; from 98 percent connections are closed, those with the most unsent bytes first. \
+         Without a limit of the control group the resident memory of the process counts, which does not \
+         include what the kernel holds for its sockets.",
+    ),
+    Spec::new(
+        "memory",
+        &["memory [json]"],
+        Scope::Process,
+        "memory in use, how much may be, and what is done about it",
+        |_| report(Report::Memory),
+    )
+    .json()
+    .control_only()
+    .since("0.1.0")
+    .manual("The stages are calm, tight, full and critical; mem_max says what they are."),
+    Spec::new(
         "abort_on_error",
         &["abort_on_error", "no abort_on_error"],
         Scope::Process,

@@ -170,15 +170,18 @@ impl Worker {
     /// Takes a place for a flow; the flow that was quiet longest makes room if there is none.
     /// Answers whether the place is one of those that all workers share.
     fn make_room(&mut self, scene: Scene<'_>) -> bool {
+        // Without memory for another flow one makes room in any case.
+        let mut may_grow = !self.is_memory_full();
         loop {
             let table = self.udp.table(scene.station);
             if !table.private_taken {
                 table.private_taken = true;
                 return false;
             }
-            if scene.service.room.take() {
+            if may_grow && scene.service.room.take() {
                 return true;
             }
+            may_grow = true;
             // With its last flow gone the worker's own place is free.
             let Some((victim, _)) = table.flows.quietest() else {
                 table.private_taken = false;

@@ -3,6 +3,7 @@
 use std::os::fd::AsRawFd;
 
 use pen_core::flow::{DropReason, FlowEnd, FlowId};
+use pen_core::memory;
 use pen_core::report::ConnectionRow;
 use pen_core::servers::ServerRef;
 use pen_sys::datagrams;
@@ -14,7 +15,8 @@ impl Worker {
     /// Ends flows that were quiet for too long.
     pub(in super::super) fn look_at_flows(&mut self, station: u32) {
         self.with_scene(station, |worker, scene| {
-            let timeout_s = scene.live.config.udp_timeout_s;
+            let shed_s = worker.pool.memory.idle_s();
+            let timeout_s = memory::shorter(scene.live.config.udp_timeout_s, shed_s);
             while let Some((id, since)) = worker.udp.table(station).flows.quietest() {
                 let due = since.plus_s(timeout_s);
                 if worker.now < due {

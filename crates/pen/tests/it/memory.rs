@@ -1,0 +1,186 @@
+//! The memory budget: load far beyond it is shed, Pen is never ended for memory, and who reads is served.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use pen_test::acts::Act;
+use pen_test::{Client, End, Farm, Pen, UdpClient, UdpServer, is_root, until};
+use serde_json::Value;
+
+fn memory(pen: &Pen) -> Value {
+    serde_json::from_str(&pen.ctl("memory json")).expect("a json reply")
+}
+
+fn number(pen: &Pen, field: &str) -> u64 {
+    memory(pen)[field].as_u64().expect("a number")
+}
+
+fn stage(pen: &Pen) -> String {
+    memory(pen)["stage"].as_str().expect("a word").to_owned()
+}
+
+/// Answers without end to `GET`, and `pong` to everything else.
+fn server() -> Act {
+    Arc::new(|served| {
+        while let Ok(asked) = served.read_exact(4) {
+            let piece = vec![7; 64 * 1024];
+            while asked == b"GET\n" && served.send(&piece).is_ok() {}
+            if served.send(b"pong").is_err() {
+                return;
+            }
+        }
+    })
+}
+
+/// Settings that take megabytes, whoever is connected.
+fn bulky_settings() -> String {
+    let entry = |n: u32| format!("acl 9 permit {}\n", std::net::Ipv4Addr::from_bits(n * 256));
+    (0..60_000).map(entry).collect()
+}
+
+fn asks(client: &Client) -> bool {
+    client.send(b"ping").is_ok() && client.read_exact(4).is_ok_and(|b| b == b"pong")
+}
+
+/// A control group that ends with the test.
+struct Group(PathBuf);
+
+impl Group {
+    fn limited(bytes: u64) -> Option<Self> {
+        let one = Path::new("/sys/fs/cgroup/memory");
+        let (root, limit) = match one.join("memory.limit_in_bytes").exists() {
+            true => (one, "memory.limit_in_bytes"),
+            false => (Path::new("/sys/fs/cgroup"), "memory.max"),
+        };
+        let group = Self(root.join(format!("pen-test-{}", std::process::id())));
+        fs::create_dir(&group.0).ok()?;
+        fs::write(group.0.join(limit), bytes.to_string()).ok()?;
+        Some(group)
+    }
+
+    /// How often the kernel ended a process of it for memory.
+    fn kills(&self) -> u64 {
+        let files = ["memory.events", "memory.oom_control"];
+        let text: String =
+            files.iter().filter_map(|f| fs::read_to_string(self.0.join(f)).ok()).collect();
+        text.lines()
+            .filter_map(|line| line.strip_prefix("oom_kill ")?.trim().parse::<u64>().ok())
+            .sum()
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Its processes have ended, or are about to.
+        until("the group to be empty", || fs::remove_dir(&self.0).ok());
+    }
+}
+
+#[test]
+fn without_a_limit_nothing_is_shed_and_nothing_looked_at() {
+    let farm = Farm::one(&server());
+    let pen = Pen::over(&farm).start();
+    let row = memory(&pen);
+    if row["limit"] != 0 {
+        println!("skipped: this machine limits the memory of the tests");
+        return;
+    }
+    assert_eq!((row["budget"].as_u64(), row["stage"].as_str()), (Some(0), Some("calm")));
+    assert!(row["used"].as_u64().is_some_and(|used| used > 0));
+}
+
+#[test]
+fn a_budget_that_is_too_small_sheds_and_one_that_is_not_ends_it() {
+    let farm = Farm::one(&server());
+    let pen = Pen::over(&farm)
+        .command("mem_max 1000")
+        .command("idlers 2")
+        .file(&bulky_settings())
+        .start();
+    let idlers = |reply: &str| (pen.ctl("idlers") == reply).then_some(());
+    until("the spare connections", || idlers("Idlers: 2/2\n"));
+    let clients: Vec<Client> = (0..5).map(|_| pen.client()).collect();
+    assert!(clients.iter().all(asks));
+    assert_eq!(stage(&pen), "calm");
+
+    assert_eq!(pen.ctl("mem_max 1"), "1\n");
+    until("the worst", || (stage(&pen) == "critical").then_some(()));
+    until("all to be closed", || (number(&pen, "shed") >= 5).then_some(()));
+    for client in &clients {
+        assert_eq!(client.end(), End::Reset);
+    }
+    let waiting = pen.client();
+    waiting.send(b"ping").expect("the kernel takes it");
+    assert!(pen_test::holds(std::time::Duration::from_millis(300), || farm[0].open_now() == 0));
+    assert!(pen.stderr().contains("memory: critical: "), "{}", pen.stderr());
+    until("no spare connections", || idlers("Idlers: 0/2\n"));
+
+    assert_eq!(pen.ctl("mem_max 1000"), "1000\n");
+    assert_eq!(waiting.read_exact(4), Ok(b"pong".to_vec()), "who waited is served");
+    assert_eq!(stage(&pen), "calm");
+    assert!(pen.stderr().contains("memory: calm: "), "{}", pen.stderr());
+}
+
+#[test]
+fn flows_make_room_instead_of_growing() {
+    let server = UdpServer::echo("127.0.0.1");
+    let pen = Pen::bare()
+        .args(["-U"])
+        .servers([server.word()])
+        .command("mem_max 1")
+        .command("workers 1")
+        .file(&bulky_settings())
+        .start();
+    until("the worst", || (stage(&pen) == "critical").then_some(()));
+    for _ in 0..20 {
+        assert_eq!(UdpClient::of(pen.place()).ask(b"hello"), b"hello");
+    }
+    let flows: Value = serde_json::from_str(&pen.ctl("flows json")).expect("a json reply");
+    assert!(flows["flows"].as_u64().is_some_and(|n| n <= 2), "{flows}");
+    assert!(flows["ended"]["recycled"].as_u64().is_some_and(|n| n >= 18), "{flows}");
+}
+
+#[test]
+fn pen_outlives_a_load_that_its_group_has_no_memory_for() {
+    const LIMIT: u64 = 64 << 20;
+    if !is_root() {
+        println!("skipped: this is not root");
+        return;
+    }
+    let Some(group) = Group::limited(LIMIT) else {
+        println!("skipped: no control groups for memory here");
+        return;
+    };
+    let farm = Farm::one(&server());
+    let mut pen = Pen::over(&farm)
+        .in_group(&group.0)
+        .args(["-x", "3000"])
+        .command("engine copy")
+        .command("pending_max 3000")
+        // The kernel would hold the answers otherwise, and Pen nothing.
+        .command("sndbuf 4096")
+        .start();
+    assert_eq!(number(&pen, "limit"), LIMIT);
+    let steady = pen.client();
+    assert!(asks(&steady));
+    // Nobody reads: without a budget each would pin 64 KiB and more.
+    let greedy: Vec<Client> = (0..1_500)
+        .map(|_| {
+            let client = pen.client();
+            // It may be closed already.
+            let _ = client.send(b"GET\n");
+            client
+        })
+        .collect();
+    assert!(pen_test::holds(std::time::Duration::from_secs(3), || pen.runs()), "pen was ended");
+    assert_eq!(group.kills(), 0);
+    // It may have been shed; who comes back is served.
+    assert!(asks(&steady) || asks(&pen.client()), "a client that reads");
+    drop(greedy);
+    until("calm", || (stage(&pen) == "calm").then_some(()));
+    let fresh = pen.client();
+    assert!(asks(&fresh), "a client after the storm");
+    assert_eq!(pen.stop(), Some(0));
+    drop(pen);
+}
