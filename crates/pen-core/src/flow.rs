@@ -188,6 +188,12 @@ impl Flow {
         }
     }
 
+    /// Whether [`Flow::settle`] would answer nothing.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.moved == self.settled
+    }
+
     /// What it moved since the last call.
     pub fn settle(&mut self) -> Moved {
         let before = std::mem::replace(&mut self.settled, self.moved);

@@ -255,3 +255,58 @@ fn the_history_grows_while_it_is_shown() {
     assert!(sum <= 3, "{curve}");
     assert!(curve["servers"]["0"]["connections"].is_array(), "{curve}");
 }
+
+#[test]
+fn it_works_when_pen_is_shut_in() {
+    let farm = Farm::banners(1);
+    let (page, other) = (Page::free(), Page::free());
+    let pen = Pen::over(&farm).command("sandbox strict").command(&page.command()).start();
+    let text = page.get("/metrics").body;
+    for name in ["process_open_fds", "process_resident_memory_bytes", "process_threads"] {
+        let value = text.lines().find_map(|l| l.strip_prefix(name)?.trim().parse::<u64>().ok());
+        assert!(value.is_some_and(|n| n > 0), "{name} in {text}");
+    }
+    assert_eq!(pen.ctl(&other.command()), format!("{}\n", other.0));
+    assert_eq!(other.get("/readyz").body, "ready\n");
+}
+
+#[test]
+fn check_looks_at_the_words() {
+    let farm = Farm::banners(1);
+    let check = |command: &str| Pen::over(&farm).args(["--check"]).command(command).fail();
+    let good = check("metrics 127.0.0.1:9404");
+    assert_eq!((good.code, good.stdout.as_str()), (Some(0), "configuration is good\n"), "{good:?}");
+    for wrong in ["metrics 127.0.0.1", "metrics nosuch", "metrics_acl 10"] {
+        let finished = check(wrong);
+        assert_eq!(finished.code, Some(1), "{wrong}: {finished:?}");
+    }
+}
+
+#[test]
+fn metrics_say_what_happened() {
+    let farm = Farm::banners(1);
+    let page = Page::free();
+    let pen = Pen::over(&farm).command(&page.command()).start();
+    for _ in 0..3 {
+        assert_eq!(pen.ask("127.0.0.1").as_deref(), Some("s0"));
+    }
+    pen.wait_idle();
+    let text = until("the numbers to be fresh", || {
+        let text = page.get("/metrics").body;
+        text.contains(
+            "pen_connections_closed_total{service=\"default\",reason=\"client_finished\"} 3\n",
+        )
+        .then_some(text)
+    });
+    for line in [
+        "pen_connections_total{service=\"default\"} 3",
+        "pen_connections_current{service=\"default\"} 0",
+        "pen_server_connections_total{service=\"default\",server=\"0\"} 3",
+        "pen_connection_duration_seconds_count{service=\"default\"} 3",
+        "pen_connection_first_byte_seconds_count{service=\"default\"} 3",
+        "pen_service_ready{service=\"default\"} 1",
+        "pen_draining 0",
+    ] {
+        assert!(text.contains(&format!("{line}\n")), "{line} is not in {text}");
+    }
+}
