@@ -4,8 +4,8 @@
 //! of names could be read differently by whoever serves the client.
 
 use super::Hello;
-use crate::limits;
 use crate::reasons::HelloFault;
+use crate::routes;
 
 const SERVER_NAME: u16 = 0;
 const ALPN: u16 = 16;
@@ -117,14 +117,11 @@ fn server_name(contents: &[u8]) -> Result<Option<String>, HelloFault> {
     Ok(found)
 }
 
-/// A name as it is looked up: nothing but what host names are made of, so that it can stand in a
-/// message or a table without more ado.
+/// A name as routes have it: nothing but what host names are made of, without an empty label, so that
+/// it can stand in a message or a table without more ado.
 fn host_name(name: &[u8]) -> Result<String, HelloFault> {
-    let name = name.strip_suffix(b".").unwrap_or(name);
-    let fits = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    let valid = !name.is_empty() && name.len() <= limits::DOMAIN_MAX && name.iter().all(fits);
-    let text = std::str::from_utf8(name).ok().filter(|_| valid);
-    text.map(str::to_ascii_lowercase).ok_or(HelloFault::BadName)
+    let text = std::str::from_utf8(name).map_err(|_| HelloFault::BadName)?;
+    routes::host_name(text).map_err(|_| HelloFault::BadName)
 }
 
 fn protocols(contents: &[u8]) -> Result<Vec<Vec<u8>>, HelloFault> {

@@ -49,6 +49,7 @@ fn check(hello: &Hello) {
     let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b);
     if let Some(name) = &hello.sni {
         assert!(!name.is_empty() && name.len() <= 253 && name.bytes().all(fits), "{name}");
+        assert!(name.split('.').all(|label| !label.is_empty()), "an empty label: {name}");
     }
     assert!(hello.alpn.iter().all(|p| (1..256).contains(&p.len())));
     assert!(hello.versions.iter().all(|v| v & 0x0f0f != 0x0a0a));
