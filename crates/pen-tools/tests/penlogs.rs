@@ -165,7 +165,7 @@ fn arrived_before_the_end(collector: Collector) {
     let sender = collector.sender();
     Sig::Stop.send(collector.program.pid());
     for n in 0..50 {
-        sender.send(web(&format!("GET /{n}")).as_bytes()).unwrap();
+        sender.send(web(&format!("GET /{n}")).as_bytes()).expect("loopback");
     }
     Sig::Term.send(collector.program.pid());
     Sig::Cont.send(collector.program.pid());
