@@ -41,6 +41,8 @@ pages! {
     guide_dns: "docs/guides/dns.md",
     guide_databases: "docs/guides/databases.md",
     guide_pair: "docs/guides/pair.md",
+    guide_logs: "docs/guides/logs.md",
+    migration: "docs/migration.md",
     guide_tuning: "docs/guides/tuning.md",
     guide_troubleshooting: "docs/guides/troubleshooting.md",
 }
@@ -164,7 +166,7 @@ fn wrong(command: &Command, ran: &Ran) -> Option<&'static str> {
 
 #[test]
 fn every_page_is_followed() {
-    let mut found = vec!["README.md".to_owned()];
+    let mut found = vec!["README.md".to_owned(), "docs/migration.md".to_owned()];
     for folder in ["docs/guides", "docs/examples"] {
         let entries = std::fs::read_dir(root().join(folder)).expect("the folder is there");
         let names = entries.flatten().map(|e| format!("{folder}/{}", e.file_name().display()));

@@ -34,6 +34,7 @@ start_apache() {
     echo "$MACHINE" >/srv/www/index.html
     sed -i 's|/var/www/html|/srv/www|; s|^<Directory /var/www/>|<Directory /srv/www/>|' \
         /etc/apache2/sites-enabled/000-default.conf /etc/apache2/apache2.conf
+    echo "FallbackResource /index.html" >/etc/apache2/conf-enabled/every-path.conf
     chmod 755 /srv /srv/www
     apachectl start
 }
