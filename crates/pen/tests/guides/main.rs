@@ -43,6 +43,10 @@ pages! {
     guide_pair: "docs/guides/pair.md",
     guide_logs: "docs/guides/logs.md",
     migration: "docs/migration.md",
+    page_tls: "docs/tls.md",
+    page_tls_routing: "docs/tls-routing.md",
+    page_udp: "docs/udp.md",
+    page_hardening: "docs/hardening.md",
     guide_tuning: "docs/guides/tuning.md",
     guide_troubleshooting: "docs/guides/troubleshooting.md",
 }
@@ -126,12 +130,21 @@ fn take(page: &str, step: &Step, machines: &mut Machines) -> Option<String> {
         Step::Command(command) => type_in(page, command, machines),
         Step::File { machine, path, text, append } => {
             let how = if *append { ">>" } else { ">" };
-            let text = text.replace('\'', "'\\''");
-            let ran = machines.run(machine, &format!("printf '%s' '{text}' {how}'{path}'"));
+            let ran = machines.run(machine, &format!("{} {how}'{path}'", print(text)));
             (ran.status != 0).then(|| format!("{page}: {path}: {}", ran.printed))
+        }
+        Step::Check { line, machine, text } => {
+            let ask = format!("{} >checked.conf; pen --check -F checked.conf 8080", print(text));
+            let ran = machines.run(machine, &ask);
+            (ran.status != 0).then(|| format!("{page}:{line}: {}", ran.printed))
         }
         Step::NotRun { .. } => None,
     }
+}
+
+/// What prints a text.
+fn print(text: &str) -> String {
+    format!("printf '%s' '{}'", text.replace('\'', "'\\''"))
 }
 
 fn type_in(page: &str, command: &Command, machines: &mut Machines) -> Option<String> {
@@ -166,7 +179,9 @@ fn wrong(command: &Command, ran: &Ran) -> Option<&'static str> {
 
 #[test]
 fn every_page_is_followed() {
-    let mut found = vec!["README.md".to_owned(), "docs/migration.md".to_owned()];
+    let subjects = ["hardening", "migration", "tls", "tls-routing", "udp"];
+    let mut found: Vec<String> = subjects.iter().map(|name| format!("docs/{name}.md")).collect();
+    found.push("README.md".to_owned());
     for folder in ["docs/guides", "docs/examples"] {
         let entries = std::fs::read_dir(root().join(folder)).expect("the folder is there");
         let names = entries.flatten().map(|e| format!("{folder}/{}", e.file_name().display()));

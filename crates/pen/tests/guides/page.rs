@@ -7,6 +7,7 @@
 //!   for anything within a line, on a line of its own for any number of lines. Further words: `on=MACHINE,...`,
 //!   `fails` (the status is not 0), `eventually` (asked again until the answer is the one shown).
 //! - `conf file=PATH`, `conf append=PATH`: a file is written, or lines are added to one; `on=MACHINE`.
+//! - `conf check`: settings that a file may hold; `pen --check` must be content with them.
 //! - `text`: an illustration, nothing to type.
 //! - `... not-run REASON`: the reason is printed by the test.
 //!
@@ -19,6 +20,8 @@ pub enum Step {
     Command(Command),
     /// A file is written, or made longer.
     File { machine: String, path: String, text: String, append: bool },
+    /// Settings that must be right.
+    Check { line: usize, machine: String, text: String },
     /// An example that is not run.
     NotRun { line: usize, reason: String },
 }
@@ -40,6 +43,7 @@ struct Info {
     machine: String,
     file: Option<(String, bool)>,
     run: bool,
+    check: bool,
     fails: bool,
     eventually: bool,
 }
@@ -89,15 +93,17 @@ fn block(
         return Ok(());
     }
     let info = describe(line, info, machine)?;
-    for machine in info.machine.split(',') {
+    let text: String = body.iter().map(|(_, l)| format!("{l}\n")).collect();
+    for machine in info.machine.split(',').map(str::to_owned) {
         match &info.file {
-            Some((path, append)) => steps.push(Step::File {
-                machine: machine.to_owned(),
-                path: path.clone(),
-                text: body.iter().map(|(_, l)| format!("{l}\n")).collect(),
-                append: *append,
-            }),
-            None if info.run => commands(&info, machine, body, steps)?,
+            Some((path, append)) => {
+                let (path, text) = (path.clone(), text.clone());
+                steps.push(Step::File { machine, path, text, append: *append });
+            }
+            None if info.check => {
+                steps.push(Step::Check { line, machine, text: text.clone() });
+            }
+            None if info.run => commands(&info, &machine, body, steps)?,
             None => return Err(format!("line {line}: a block that is neither run nor a file")),
         }
     }
@@ -109,6 +115,7 @@ fn describe(line: usize, words: &str, machine: &str) -> Result<Info, String> {
     for word in words.split_whitespace().skip(1) {
         match word.split_once('=') {
             None if word == "run" => info.run = true,
+            None if word == "check" => info.check = true,
             None if word == "fails" => info.fails = true,
             None if word == "eventually" => info.eventually = true,
             Some(("on", name)) => name.clone_into(&mut info.machine),
