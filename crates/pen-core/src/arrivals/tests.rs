@@ -1,3 +1,5 @@
+//! What a source may take of a service: tables of arrivals and what becomes of them.
+
 use super::*;
 
 fn client(ip: &str) -> ClientAddr {
