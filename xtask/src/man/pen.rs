@@ -49,7 +49,7 @@ pub fn page() -> String {
         page.item(&[status], text);
     }
     page.section("See also");
-    page.text("pen.conf(5), penctl(1), penlogd(1), mergelogs(1)");
+    page.text("pen.conf(5), penctl(1), penlogd(1), penlog(1), mergelogs(1)");
     page.finish()
 }
 
@@ -80,10 +80,13 @@ pub fn capital(text: &str) -> String {
     }
 }
 
-const DESCRIPTION: [&str; 2] = [
+const DESCRIPTION: [&str; 3] = [
     "Pen accepts connections and passes each on to one of several servers. It remembers its clients \
      and sends them back to the server they used before; a server that fails is left out for a \
      time and its clients are sent to the next one.",
+    "Beside TCP it balances UDP (-U). It ends TLS for servers that do not speak it (-E), passes it on by \
+     name, or speaks it to servers; tells HTTP servers the address of their client (-H), or lets servers \
+     of any kind see it (transparent); and answers for servers that answer past it (dsr_if).",
     "The command line describes one service, called default. A configuration file can describe any \
      number of them. Everything can be looked at and changed while it runs, with penctl(1).",
 ];
