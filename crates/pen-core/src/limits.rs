@@ -24,6 +24,9 @@ pub const CLIENTS_AT_ONCE: u32 = 4_096;
 pub const CONNECTIONS_MAX: u32 = 8_388_608;
 /// Descriptors kept for control sessions, logs, files and listeners when `conn_max` is computed.
 pub const DESCRIPTOR_RESERVE: u32 = 64;
+/// Servers of all services that have metrics of their own, about 20 lines each; further ones are only
+/// counted.
+pub const METRICS_SERVERS_MAX: usize = 4_096;
 /// Connections at the address of `metrics` at once. One more takes the place of the one that has been silent
 /// longest; if none is silent it is answered 503.
 pub const WEB_CONNECTIONS_MAX: usize = 32;

@@ -15,8 +15,9 @@ use pen_core::clients::ClientEntry;
 use pen_core::config::ServiceConfig;
 use pen_core::limits;
 use pen_core::moment::{Moment, WallSeconds};
+use pen_core::report::openmetrics::Facts;
 use pen_core::report::overview::{self, Kind, Overview, ProcessRow, ServiceRow};
-use pen_core::report::{ClientRow, ServerRow, Snapshot};
+use pen_core::report::{CertificateRow, ClientRow, ServerRow, Snapshot};
 use pen_core::servers::ServerRef;
 use pen_sys::localtime;
 
@@ -45,6 +46,8 @@ pub struct Shown {
     pub services: Vec<Arc<Service>>,
     /// What is seen of those with direct server return.
     pub frames: Vec<Window>,
+    /// Every certificate.
+    pub certificates: Vec<CertificateRow>,
 }
 
 /// How much an overview needs of each service; the later the more.
@@ -74,6 +77,25 @@ impl Board {
     /// Other settings are true.
     pub fn show(&self, shown: Shown) {
         self.shown.store(Arc::new(shown));
+    }
+
+    /// What changes with settings.
+    #[must_use]
+    pub fn shown(&self) -> Arc<Shown> {
+        self.shown.load_full()
+    }
+
+    /// What only the daemon counts, added to what the kernel says of the process.
+    #[must_use]
+    pub fn complete(&self, facts: Facts) -> Facts {
+        let (lost_messages, lost_lines) = self.logs.lost();
+        Facts {
+            lost_messages,
+            lost_lines,
+            handshakes: self.pool.handshakes.load(Ordering::Relaxed),
+            udp_ports: self.pool.ports.used(),
+            ..facts
+        }
     }
 
     /// The settings were read again.

@@ -118,6 +118,7 @@ pub struct Opened {
     outward: Outward,
     told: Told,
     web: Option<Arc<web::Door>>,
+    facts: web::Sources,
 }
 
 /// Reads the certificates of `config` and opens its listeners at start-up, before privileges are
@@ -133,7 +134,8 @@ pub fn open(config: &Config, workers: usize) -> Result<Opened, String> {
     let posts = dsr::Posts::default().plan(config, workers)?;
     let listen = config.process.metrics.as_ref();
     let web = listen.map(|listen| web::Door::open(listen, None).map(Arc::new)).transpose()?;
-    Ok(Opened { keeper, gates, posts, vault, outward, told, web })
+    let facts = web::Sources::open();
+    Ok(Opened { keeper, gates, posts, vault, outward, told, web, facts })
 }
 
 /// Reads the certificates of `config` and answers what should be known of them.
@@ -167,9 +169,9 @@ impl Running {
         ports: Arc<Services>,
         names: &dyn Names,
     ) -> Result<(Self, Changes), String> {
-        let Opened { keeper, gates, posts, vault, outward, told, web: door } = opened;
+        let Opened { keeper, gates, posts, vault, outward, told, web: door, facts } = opened;
         let board = Arc::new(Board::new(Arc::clone(&pool), logs.clone()));
-        let web = Web::new(Arc::clone(&board), logs.clone())
+        let web = Web::new(Arc::clone(&board), logs.clone(), (facts, descriptors))
             .map_err(|e| format!("cannot prepare metrics: {e}"))?;
         let mut running = Self {
             config: Config { process: config.process.clone(), services: Vec::new() },
@@ -256,7 +258,11 @@ impl Running {
 
     /// Tells other threads what is true.
     fn show(&self) {
-        self.board.show(Shown { services: self.services.clone(), frames: self.posts.windows() });
+        self.board.show(Shown {
+            services: self.services.clone(),
+            frames: self.posts.windows(),
+            certificates: self.certificates(),
+        });
     }
 
     /// The service called `name`.

@@ -14,8 +14,10 @@ mod roff;
 use std::fs;
 use std::path::Path;
 
+use pen_core::report::openmetrics;
+
 /// Every generated file: its place in the repository and its text.
-fn files() -> [(&'static str, String); 7] {
+fn files() -> [(&'static str, String); 8] {
     [
         ("docs/man/pen.1", pen::page()),
         ("docs/man/pen.conf.5", conf::page()),
@@ -24,7 +26,13 @@ fn files() -> [(&'static str, String); 7] {
         ("docs/man/penlogd.1", logtools::penlogd()),
         ("docs/man/mergelogs.1", logtools::mergelogs()),
         ("docs/commands.md", reference::page()),
+        ("docs/metrics.md", metrics()),
     ]
+}
+
+/// docs/metrics.md: prose, then the table of metrics.
+fn metrics() -> String {
+    include_str!("metrics.md").to_owned() + &openmetrics::markdown()
 }
 
 /// Writes them. Returns what went wrong.

@@ -10,6 +10,7 @@ pub mod flows;
 pub mod html;
 pub mod json;
 pub mod memory;
+pub mod openmetrics;
 pub mod overview;
 pub mod routes;
 pub mod sandbox;

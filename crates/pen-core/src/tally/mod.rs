@@ -134,6 +134,15 @@ impl Tally {
         self.bytes_out.note(sent);
     }
 
+    /// A client was accepted and turned away before anything was done for it. The histograms tell of
+    /// connections that were something.
+    pub fn turned_away(&self, reason: CloseReason) {
+        self.accepted.add(1);
+        if let Some(count) = self.closed.get(reason as usize) {
+            count.add(1);
+        }
+    }
+
     /// The numbers now.
     #[must_use]
     pub fn read(&self) -> Sums {

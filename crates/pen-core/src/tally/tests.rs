@@ -33,6 +33,14 @@ fn every_reason_has_a_count_of_its_own() {
         tally.handshake_failed(fault);
     }
     let sums = tally.read();
+    let before = sums.duration.count();
+    tally.turned_away(CloseReason::OverLimit);
+    let turned = tally.read();
+    assert_eq!(
+        turned.closed_for(CloseReason::OverLimit),
+        sums.closed_for(CloseReason::OverLimit) + 1
+    );
+    assert_eq!((turned.accepted, turned.duration.count()), (sums.accepted + 1, before));
     for (n, reason) in CloseReason::ALL.into_iter().enumerate() {
         assert_eq!(sums.closed_for(reason), n as u64 + 1);
     }

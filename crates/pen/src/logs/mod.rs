@@ -66,6 +66,8 @@ struct Shared {
     debug: AtomicU32,
     lost_messages: AtomicU64,
     lost_lines: AtomicU64,
+    /// Of both, what was reported.
+    reported_lost: [AtomicU64; 2],
     topics: Topics,
     events: Events,
 }
@@ -128,6 +130,7 @@ impl Logs {
             debug: AtomicU32::new(debug),
             lost_messages: AtomicU64::new(0),
             lost_lines: AtomicU64::new(0),
+            reported_lost: Default::default(),
             topics: Topics::default(),
             events: Events::default(),
         });
@@ -143,6 +146,17 @@ impl Logs {
             // A stuck log has other worries.
             let _ = self.flush(Duration::from_millis(limits::SILENCE_MS));
         }
+    }
+
+    /// Messages and lines of service logs that were lost since the start for want of room in the queue.
+    #[must_use]
+    pub fn lost(&self) -> (u64, u64) {
+        let Shared { lost_messages, lost_lines, reported_lost: [messages, lines], .. } =
+            &*self.shared;
+        let sum = |new: &AtomicU64, reported: &AtomicU64| {
+            reported.load(Ordering::Relaxed) + new.load(Ordering::Relaxed)
+        };
+        (sum(lost_messages, messages), sum(lost_lines, lines))
     }
 
     /// Whether a message of this level would be written.

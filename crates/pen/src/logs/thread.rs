@@ -174,6 +174,9 @@ impl Writer {
         }
         let messages = self.shared.lost_messages.swap(0, Ordering::Relaxed);
         let lines = self.shared.lost_lines.swap(0, Ordering::Relaxed);
+        for (sum, new) in self.shared.reported_lost.iter().zip([messages, lines]) {
+            sum.fetch_add(new, Ordering::Relaxed);
+        }
         if messages != 0 || lines != 0 {
             self.shared.events.tell(Subject::new(EventKey::LogLosses), |e| {
                 e.with(Detail::LostMessages, messages)

@@ -24,6 +24,7 @@ impl Running {
         for service in &self.services {
             self.show_dialers(service, &before);
         }
+        self.show();
         self.look_at_calendar(&mut changes);
         changes
     }
@@ -34,6 +35,7 @@ impl Running {
         if let Some(vault) = vault {
             self.vault = vault;
             self.show_certificates();
+            self.show();
         }
         let mut changes = Changes::default();
         changes.take_renewed(told);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use pen_core::limits;
+use pen_core::report::openmetrics::{self, Facts, Form, Scene};
 use pen_core::report::overview::{self, Overview};
 use pen_core::web::{
     Answer, Kind, Method, Request, Status, SteerFault, Target, command_of, is_from_page, is_steady,
@@ -29,7 +30,7 @@ impl Host {
             return Answer { allow: Some(allow), ..answer };
         }
         match target {
-            Target::Metrics => Answer::plain(Status::NotFound),
+            Target::Metrics => self.metrics(request),
             Target::Healthz => self.healthz(),
             Target::Readyz => self.readyz(),
             Target::Status => self.status(request, who),
@@ -50,6 +51,20 @@ impl Host {
         let overview = Arc::new(self.shared.board.overview(much));
         self.fresh = Some((now, much, Arc::clone(&overview)));
         overview
+    }
+
+    fn metrics(&mut self, request: &Request) -> Answer {
+        let overview = self.overview(Much::Servers);
+        let facts = Facts {
+            descriptors_max: Some(self.shared.descriptors),
+            ..self.shared.board.complete(self.shared.facts.facts())
+        };
+        let shown = self.shared.board.shown();
+        let scene = Scene { overview: &overview, certificates: &shown.certificates, facts };
+        match request.openmetrics {
+            true => Answer::ok(Kind::OpenMetrics, openmetrics::text(&scene, Form::OpenMetrics)),
+            false => Answer::ok(Kind::Prometheus, openmetrics::text(&scene, Form::Prometheus)),
+        }
     }
 
     fn healthz(&self) -> Answer {

@@ -8,6 +8,7 @@
 
 mod answers;
 mod door;
+mod facts;
 mod files;
 mod guest;
 mod host;
@@ -33,6 +34,7 @@ use door::Who;
 use host::Host;
 
 pub use door::Door;
+pub use facts::Sources;
 
 /// The web thread, as the control thread knows it.
 #[derive(Debug)]
@@ -55,6 +57,9 @@ struct Shared {
     wishes: Wishes,
     /// Known to the page of this process only.
     token: String,
+    facts: Sources,
+    /// Descriptors the process may have.
+    descriptors: u64,
 }
 
 /// Who may do what.
@@ -67,11 +72,15 @@ struct Rules {
 }
 
 impl Web {
-    /// Nothing is shown yet.
+    /// Nothing is shown yet. `descriptors`: how many the process may have.
     ///
     /// # Errors
     /// No descriptors or random numbers left.
-    pub fn new(board: Arc<Board>, logs: Logs) -> io::Result<Self> {
+    pub fn new(
+        board: Arc<Board>,
+        logs: Logs,
+        (facts, descriptors): (Sources, u64),
+    ) -> io::Result<Self> {
         let mut secret = [0_u8; 16];
         aws_lc_rs::rand::fill(&mut secret).map_err(|_| io::Error::other("no random numbers"))?;
         let shared = Arc::new(Shared {
@@ -82,6 +91,8 @@ impl Web {
             bell: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
             wishes: Wishes::new()?,
             token: secret.iter().map(|byte| format!("{byte:02x}")).collect(),
+            facts,
+            descriptors,
         });
         Ok(Self { shared, started: false })
     }

@@ -40,6 +40,7 @@ impl Worker {
         excess: Excess,
     ) {
         sockets::reset(socket);
+        service.count(self.index, |tally| tally.turned_away(CloseReason::OverLimit));
         service.leave(&self.pool);
         self.say_over_limit(service, peer, excess, "reset");
     }

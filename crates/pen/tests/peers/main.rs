@@ -1,4 +1,4 @@
-//! Scenarios with real programs: nginx, Apache and curl, redis, socat, the classic pen and its log tools;
+//! Scenarios with real programs: nginx, Apache and curl, redis, socat, Prometheus, the classic pen and its log tools;
 //! over TLS openssl, h2load, Python; over UDP unbound, dig, dnsperf, rsyslog, SIPp.
 //!
 //! They run only with `PEN_PEERS=1` (`.ci/run` sets it); then a missing program is a failure.
@@ -10,6 +10,7 @@ mod collector;
 mod datagrams;
 mod interactive;
 mod passthrough;
+mod prometheus;
 mod redis;
 mod secure;
 mod web;

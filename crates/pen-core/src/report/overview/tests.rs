@@ -84,7 +84,7 @@ fn udp() -> ServiceRow {
     ServiceRow { shot, kind: Kind::Udp, datagrams, not_ready, ..ServiceRow::default() }
 }
 
-fn overview() -> Overview {
+pub(in crate::report) fn overview() -> Overview {
     let process = ProcessRow {
         pid: 7,
         time: WallSeconds(90_061),
