@@ -30,6 +30,10 @@ function look(name, farm, options, act) {
 const text = (page, selector) => page.locator(selector).innerText();
 const rows = (page) => page.$$eval('#farm tbody tr.server .open', (all) => all.map((b) => b.textContent));
 
+/** The shape of a lamp by its number of corners, and the sign in it. */
+const lamp = (mark) => mark.evaluate((n) => [getComputedStyle(n).clipPath.split(',').length, getComputedStyle(n, '::after').content.match(/"(.?)"/)[1]]);
+const LAMPS = { bad: [8, '×'], warn: [3, '!'], info: [4, '↓'], ok: [1, '✓'], off: [1, ''] };
+
 /** Nothing is wider than the window, no row, dial or panel lies on another, all of them have a size. */
 async function laidOut(page) {
   const wrong = await page.evaluate(() => {
@@ -100,8 +104,8 @@ const SIZES = [['wide', { width: 1600 }], ['desk', { width: 1280, axe: true }], 
 for (const [farm, title, level] of STATES)
   look(`${farm}: said, laid out and readable at every width, light and dark`, farm, {}, async (page) => {
     assert.equal(await text(page, 'h1'), title);
-    assert.equal(await page.getAttribute('#verdict', 'class'), level);
-    assert.equal(await page.getAttribute('#verdict > svg use', 'href'), `#${level}`);
+    assert.equal(await page.getAttribute('#verdict', 'class'), `panel ${level}`);
+    assert.deepEqual(await lamp(page.locator('#verdict > .mark')), LAMPS[level]);
     for (const [size, { width, height = 900, dark = false, axe }] of SIZES) {
       await page.setViewportSize({ width, height });
       await page.emulateMedia({ colorScheme: dark ? 'dark' : 'light' });
@@ -118,7 +122,8 @@ for (const [farm, title, level] of STATES)
 look('says each server in words, numbers and shape', 'oneDown', {}, async (page) => {
   const row = page.locator('tr', { hasText: 'www3' }).first();
   assert.equal(await row.locator('.c-state').innerText(), 'blacklisted 23 s left');
-  assert.equal(await row.locator('use').first().getAttribute('href'), '#bad');
+  assert.deepEqual(await lamp(row.locator('.mark')), LAMPS.bad);
+  assert.deepEqual(await lamp(page.locator('tr.service .mark').first()), LAMPS.ok);
   assert.equal(await row.locator('.c-fail').innerText(), '14');
   assert.deepEqual(await rows(page), ['www1', 'www2', 'www3', 'www4', 'server 0', 'server 1', 'server 0', 'server 1', 'server 2']);
   assert.match(await text(page, '#events li:first-child'), /www3 \(10\.0\.0\.13:8080\) is blacklisted for 30 s: refused/);
@@ -407,14 +412,17 @@ look('rows come, go and change their state with the farm', 'healthy', {}, async 
   assert.equal(await text(page, 'tr.server .c-state b >> nth=0'), 'blacklisted');
 });
 
-look('rows do not jump from under the pointer', 'fifty', { hash: '#sort=conn&dir=down' }, async (page, pen) => {
+look('rows do not jump away from who is at work among them, and move on later', 'fifty', { hash: '#sort=conn&dir=down' }, async (page, pen) => {
+  const moved = (was) => page.waitForFunction((order) => String([...document.querySelectorAll('tr.server .open')].map((b) => b.textContent)) !== order, String(was), { timeout: 30_000 });
   await page.hover('tr.server >> nth=3');
   const order = await rows(page);
   const polls = pen.polls;
   while (pen.polls < polls + 2) await page.waitForTimeout(50);
   assert.deepEqual(await rows(page), order);
-  await page.hover('h1');
-  await page.waitForFunction((was) => String([...document.querySelectorAll('tr.server .open')].map((b) => b.textContent)) !== String(was), order);
+  await moved(order);
+  const focused = await page.locator('tr.server .open').nth(20).evaluate((button) => (button.focus(), button.textContent));
+  await moved(await rows(page));
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), focused, 'the focus moves with its row');
 });
 
 look('a thousand servers: all there, and what is far off waits until it comes near', 'thousand', {}, async (page) => {

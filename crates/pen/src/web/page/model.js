@@ -170,7 +170,7 @@ function serviceRow(s, { history, causes, draining }, traces) {
   const totals = dict(s.totals);
   const address = [s.mode === 'tcp' ? '' : s.mode, ...list(s.listen)].join(' ').trim();
   const row = { ...facts, kind: 'service', key, service, raw: s, ends, number: -9, name: plain(service), address: plain(address), level, word, text,
-    note: `${facts.usable} of ${own.length} available`, fail: sum(rows.map((r) => r.fail)) };
+    note: `${facts.usable} of ${own.length}`, fail: sum(rows.map((r) => r.fail)) };
   return rates(row, { new: past.accepted, conn: past.connections, in: past.received, out: past.sent }, step_s, traces,
     [totals.accepted, totals.received, totals.sent]);
 }
