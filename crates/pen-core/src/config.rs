@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use crate::acl::AccessList;
 use crate::addr::{Host, Listen};
 use crate::arrivals::SourceLimit;
+use crate::connlog::{ConnectionLog, EventLog};
 use crate::limits;
 use crate::routes::Route;
 use crate::sandbox::Sandbox;
@@ -79,6 +80,8 @@ pub struct Process {
     pub drain_timeout_s: u32,
     /// The file of the database that knows the countries of clients.
     pub geoip_db: Option<String>,
+    /// Where events go.
+    pub event_log: Option<EventLog>,
     /// What the process gives up when it has started. At start only.
     pub sandbox: Sandbox,
 }
@@ -175,6 +178,8 @@ pub struct ServiceConfig {
     pub transparent_fallback: bool,
     /// The classic log: a path or `host:port`.
     pub log: Option<String>,
+    /// The connection log.
+    pub connection_log: Option<ConnectionLog>,
     /// The status page's file.
     pub web_stats: Option<String>,
     /// TLS with the clients.
@@ -225,6 +230,7 @@ impl ServiceConfig {
             transparent: false,
             transparent_fallback: false,
             log: None,
+            connection_log: None,
             web_stats: None,
             tls: Tls::default(),
             dsr: Dsr::default(),

@@ -19,12 +19,15 @@ use crate::service::Live;
 
 use asking::Asking;
 
+pub use trail::{Trail, Try, Why};
+
 pub use way::Way;
 
 mod asking;
 mod moving;
 #[cfg(test)]
 mod tests;
+mod trail;
 mod way;
 
 /// What to do next.
@@ -44,6 +47,8 @@ pub struct Journey {
     held: Held,
     /// A server was passed over because it cannot be shown the client's address.
     unseen: bool,
+    /// What it met on its way, if the service has a connection log.
+    trail: Option<Box<Trail>>,
 }
 
 /// How far failover has come.
@@ -184,10 +189,7 @@ impl Journey {
         };
         load.release_pending();
         load.count_failure(failure);
-        let same_place = live.server(from).is_none_or(|s| s.moves == moves);
-        if failure.blames_server() && same_place {
-            load.fail(now);
-        }
+        self.blame(live, (from, &load, moves), failure, now);
         match self.go_on(&Asking { live, visitor: Some(visitor), now }, from, &mut passed) {
             Step::Close(CloseReason::NoServer) => Step::Close(match failure {
                 ConnectFailure::LocalResources => CloseReason::OutOfResources,
@@ -236,6 +238,20 @@ impl Journey {
         }
     }
 
+    /// What it met on its way: nothing, if the service has no connection log.
+    #[must_use]
+    pub fn trail(&self) -> Option<&Trail> {
+        self.trail.as_deref()
+    }
+
+    /// Takes over what another journey of the same client met before.
+    pub fn follow_on(&mut self, before: &mut Self) {
+        if let Some(mut trail) = before.trail.take() {
+            trail.append(self.trail.take());
+            self.trail = Some(trail);
+        }
+    }
+
     /// Whether the operator believes that the server in use is out.
     #[must_use]
     pub fn is_told_out(&self) -> bool {
@@ -251,7 +267,7 @@ impl Journey {
     fn new(initial: Option<u32>) -> Self {
         let round =
             initial.map_or(Round::Never, |initial| Round::Running { initial, crowded: None });
-        Self { round, current: None, held: Held::Nothing, unseen: false }
+        Self { round, current: None, held: Held::Nothing, unseen: false, trail: None }
     }
 
     /// The step after `from` could not be used.
@@ -292,6 +308,23 @@ impl Journey {
         }
     }
 
+    /// A server failed: it is blacklisted if it is to blame and still where it was.
+    fn blame(
+        &mut self,
+        live: &Live,
+        (from, load, moves): (ServerRef, &Load, u32),
+        failure: ConnectFailure,
+        now: Moment,
+    ) {
+        if live.config.connection_log.is_some() {
+            Trail::note(&mut self.trail, from, Why::Failed(failure));
+        }
+        let same_place = live.server(from).is_none_or(|s| s.moves == moves);
+        if failure.blames_server() && same_place {
+            load.fail(now);
+        }
+    }
+
     /// Why the search ends without a server.
     fn no_server(&self) -> CloseReason {
         if self.unseen { CloseReason::NotTransparent } else { CloseReason::NoServer }
@@ -312,6 +345,9 @@ impl Journey {
                 self.unseen |= refusal == Refusal::NotTransparent;
                 self.note_crowd(which, refusal);
                 asking.count(which, refusal);
+                if asking.live.config.connection_log.is_some() {
+                    Trail::note(&mut self.trail, which, Why::Refused(refusal));
+                }
                 passed(which, refusal);
                 false
             }

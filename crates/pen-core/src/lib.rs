@@ -15,6 +15,7 @@ pub mod cli;
 pub mod clients;
 pub mod command;
 pub mod config;
+pub mod connlog;
 pub mod consolidate;
 pub mod difference;
 pub mod dsr;

@@ -395,6 +395,20 @@ pub const LOG_TROUBLE_S: u64 = 10;
 pub const EXPLAIN_TURNS_MAX: u32 = 16;
 /// Protocols that `explain` takes. One more is an error.
 pub const EXPLAIN_PROTOCOLS_MAX: usize = 16;
+/// Servers that were passed over or failed, as a connection remembers them for the connection log.
+/// Further ones are counted.
+pub const TRIES_KEPT: usize = 16;
+/// Fields of a template of the connection log. One more is an error.
+pub const TEMPLATE_FIELDS_MAX: usize = 64;
+/// Highest `every` of the connection log, in seconds: a day.
+pub const LOG_EVERY_MAX_S: u32 = 86_400;
+/// Connections that a worker collects for the connection log before it hands them over.
+pub const LOG_RECORDS: usize = 64;
+/// Milliseconds after which it hands over what it has: waking the log thread for each connection would cost
+/// more than its line.
+pub const LOG_RECORDS_MS: u64 = 100;
+/// Protocols of a hello that a message repeats.
+pub const PROTOCOLS_SHOWN: usize = 4;
 /// Events that are kept for whoever asks or watches. The oldest one makes room; who has not seen it is
 /// told how many he missed.
 pub const EVENTS_KEPT: usize = 256;

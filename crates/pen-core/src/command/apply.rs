@@ -80,6 +80,8 @@ pub fn apply(
                 done.reply = show::target(*which, target.as_deref(), line.json);
             }
         }
+        Command::ConnectionLog(Some(log)) => service.connection_log.clone_from(log),
+        Command::EventLog(Some(log)) => process.event_log.clone_from(log),
         Command::Keepalive(probes) => service.sockets.keepalive = *probes,
         Command::Congestion(value) => done.reply = congestion(service, value, line.json),
         Command::Route(change) => route::change(service, context, change)?,

@@ -7,6 +7,7 @@
 mod acl_words;
 mod apply;
 mod explain_words;
+mod log_words;
 mod number;
 mod parse;
 pub mod table;
@@ -29,6 +30,7 @@ use crate::config::{
     ClientCertificates, Config, DEFAULT_SERVICE, Engine, FastClose, Forwarded, Protocol, Spread,
     TlsOption, Trust,
 };
+use crate::connlog::{ConnectionLog, EventLog};
 use crate::explain::Question;
 use crate::routes::When;
 use crate::sandbox::Sandbox;
@@ -145,6 +147,10 @@ pub enum Command {
     Report(Report),
     /// `explain ADDRESS ...`, about the service that is named or the one of the context.
     Explain(Box<Question>, Option<Word>),
+    /// `connection_log ...`
+    ConnectionLog(Option<Option<ConnectionLog>>),
+    /// `event_log ...`
+    EventLog(Option<Option<EventLog>>),
     /// `watch [since N]`
     Watch(Option<u64>),
     /// `close N`

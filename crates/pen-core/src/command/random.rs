@@ -13,6 +13,7 @@ use crate::config::{
     ControlAcl, Engine, Mode, Process, Protocol, ServerConfig, ServerTls, ServiceConfig, Spread,
     Tls, TlsOptions, Trust,
 };
+use crate::connlog::{ConnectionLog, EventLog, Format, LogPlace, Template};
 use crate::limits;
 use crate::routes::{Route, To, When};
 use crate::sandbox::{Level, Sandbox};
@@ -161,6 +162,19 @@ fn choices(service: &mut ServiceConfig, bits: u32) {
     service.protocol = if bit(19) { Protocol::Udp } else { Protocol::Tcp };
     service.udp_spread = if bit(20) { Spread::Datagram } else { Spread::Flow };
     service.source = bit(15).then(|| Ipv4Addr::LOCALHOST.into());
+    service.connection_log = bit(17).then(|| ConnectionLog {
+        format: match bits % 3 {
+            0 => Format::Text,
+            1 => Format::Json,
+            _ => Format::Template(
+                Template::read(r#"%{client}  \"%{tls_sni}\" \\ 100%% \t%{reason}"#).unwrap(),
+            ),
+        },
+        place: LogPlace::read(["/var/log/x", "syslog", "udp:[::1]:514"][(bits >> 7) as usize % 3])
+            .unwrap(),
+        start: bit(18),
+        every_s: if bit(19) { limits::LOG_EVERY_MAX_S } else { 0 },
+    });
     service.log = bit(16).then(|| "127.0.0.1:514".to_owned());
     service.web_stats = bit(17).then(|| "json".to_owned());
 }
@@ -302,6 +316,9 @@ fn config() -> impl Strategy<Value = Config> {
                 workers,
                 drain_timeout_s,
                 mem_max_mib,
+                event_log: geoip_db
+                    .is_some()
+                    .then(|| EventLog { json: ascii, place: LogPlace::Journald }),
                 geoip_db,
                 sandbox,
                 control_acl: ControlAcl { service, list },

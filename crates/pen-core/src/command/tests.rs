@@ -675,3 +675,46 @@ fn written_settings() {
         write::settings(&config, true).contains("\n# cannot be written as a command: log /a b\n")
     );
 }
+
+#[test]
+fn logs_of_connections_and_events() {
+    let set = [
+        ("connection_log text /var/log/pen/conn.log", "text /var/log/pen/conn.log"),
+        ("connection_log json syslog start every 60", "json syslog start every 60"),
+        (
+            "connection_log json udp:loghost:514 every 60 start",
+            "json udp:loghost:514 start every 60",
+        ),
+        (
+            r#"connection_log template "%{client}  -  \"%{tls_sni}\"" stdout"#,
+            r#"template "%{client}  -  \"%{tls_sni}\"" stdout"#,
+        ),
+        (r#"connection_log template "" ./x"#, r#"template "" ./x"#),
+        ("connection_log off", "off"),
+        ("no connection_log", "off"),
+    ];
+    for (line, reply) in set {
+        let (_, done) = after(Door::Control, &[line, "connection_log"]);
+        assert_eq!(done.unwrap().reply, format!("{reply}\n"), "{line}");
+    }
+    let (config, done) = after(Door::Control, &["event_log json journald", "event_log json"]);
+    assert_eq!(done.unwrap().reply, "{\"event_log\":\"json journald\"}\n");
+    assert!(config.process.event_log.is_some());
+    let faults = [
+        ("connection_log txet /x", "did you mean 'text'", 15),
+        ("connection_log text", "needs a target", 0),
+        ("connection_log text sylog", "did you mean 'syslog'", 20),
+        ("connection_log text udp:host", "after 'udp:' comes HOST:PORT", 20),
+        ("connection_log text /x strat", "did you mean 'start'", 23),
+        ("connection_log text /x every 0", "out of range", 29),
+        ("connection_log template %{client} /x", "it stands in quotes", 24),
+        (r#"connection_log template "a /x"#, "its end, a quote, is missing", 24),
+        (r#"connection_log template "a  %{sevrer}" /x"#, "did you mean 'server'", 28),
+        ("event_log template /x", "is none of off, text, json", 10),
+    ];
+    for (line, why, column) in faults {
+        let fault = parse(line, Door::Control).unwrap_err();
+        assert!(fault.message.contains(why), "{line}: {fault}");
+        assert_eq!(fault.column, column, "{line}");
+    }
+}

@@ -108,6 +108,10 @@ pub fn settings(config: &Config, without_default_listen: bool) -> String {
             let metrics = config.process.metrics.as_ref().map(|listen| listen.text.as_str());
             out.target("metrics", metrics);
             out.switch(config.process.metrics_control, "metrics_control");
+            match &config.process.event_log {
+                Some(log) => out.line(&format!("event_log {log}")),
+                None => out.line("no event_log"),
+            }
         }
     }
     out.0
@@ -171,6 +175,10 @@ fn further(out: &mut Out, service: &ServiceConfig) {
         Number::UdpTimeout,
     ] {
         out.number(which, &process, service);
+    }
+    match &service.connection_log {
+        Some(log) => out.line(&format!("connection_log {log}")),
+        None => out.line("no connection_log"),
     }
     out.switch(service.dummy, "dummy");
     out.switch(service.mode.forgetful, "forgetful");

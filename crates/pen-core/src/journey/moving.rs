@@ -68,10 +68,7 @@ impl Journey {
         match self.find_other(&asking, from, &mut passed) {
             Some(server) => {
                 load.release_established();
-                let same_place = live.server(from).is_none_or(|s| s.moves == moves);
-                if failure.blames_server() && same_place {
-                    load.fail(now);
-                }
+                self.blame(live, (from, &load, moves), failure, now);
                 Some(server)
             }
             None => {

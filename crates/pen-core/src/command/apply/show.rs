@@ -24,6 +24,10 @@ pub(super) fn apply(
         }
         Command::Protocol(None) => choice("protocol", service.protocol.word(), line.json),
         Command::Spread(None) => choice("udp_spread", service.udp_spread.word(), line.json),
+        Command::ConnectionLog(None) => {
+            log("connection_log", service.connection_log.as_ref(), line.json)
+        }
+        Command::EventLog(None) => log("event_log", process.event_log.as_ref(), line.json),
         Command::Commands => commands(),
         Command::Help(None) => commands(),
         Command::Help(Some(word)) => match table::find(&word.text) {
@@ -65,6 +69,15 @@ pub(super) fn congestion(name: Option<&str>, json: bool) -> String {
 /// The reply of a setting that is one of a few words.
 fn choice(command: &str, word: &str, json: bool) -> String {
     if json { json_line(&json!({ command: word })) } else { format!("{word}\n") }
+}
+
+/// The reply of a log that is off, or the words that set it.
+fn log(command: &str, set: Option<&impl ToString>, json: bool) -> String {
+    let words = set.map(ToString::to_string);
+    match json {
+        true => json_line(&json!({ command: words })),
+        false => format!("{}\n", words.as_deref().unwrap_or("off")),
+    }
 }
 
 /// The reply of a number.

@@ -1,6 +1,7 @@
 //! Rows: log, status page, debugging.
 
 use super::{Number, Report, Scope, Spec, Switch, Target, number, off, on, optional_text, report};
+use crate::command::log_words;
 use crate::command::words::{Args, number_within};
 use crate::command::{Command, Fault};
 use crate::near::shown;
@@ -16,6 +17,39 @@ pub(super) const ROWS: &[Spec] = &[
     .no(|_| Ok(Command::Target(Target::Log, Some(None))))
     .json()
     .manual("The same as option -l. A TARGET that starts with a slash or has no colon is a file."),
+    Spec::new(
+        "connection_log",
+        &[
+            "connection_log text|json TARGET [start] [every SECONDS]",
+            "connection_log template \"TEXT\" TARGET [start] [every SECONDS]",
+            "connection_log off",
+            "connection_log [json]",
+            "no connection_log",
+        ],
+        Scope::Service,
+        "a line for each connection or flow when it ends",
+        log_words::connection_log,
+    )
+    .no(|_| Ok(Command::ConnectionLog(Some(None))))
+    .json()
+    .since("0.2.0")
+    .manual(
+        "TARGET is a path with a slash in it, syslog, journald, stdout or udp:HOST:PORT. With start there \
+         is another line when a server takes the connection, with every one each so many seconds while it is \
+         open. In a template %{client} stands for the field client, %% for a percent sign, \\\" for a quote. \
+         The fields are listed in logs.md.",
+    ),
+    Spec::new(
+        "event_log",
+        &["event_log text|json TARGET", "event_log off", "event_log [json]", "no event_log"],
+        Scope::Process,
+        "a line for each event",
+        log_words::event_log,
+    )
+    .no(|_| Ok(Command::EventLog(Some(None))))
+    .json()
+    .since("0.2.0")
+    .manual("The targets are those of connection_log. The keys of events are listed in logs.md."),
     Spec::new(
         "web_stats",
         &["web_stats [FILE] [json]", "no web_stats"],
