@@ -10,6 +10,7 @@ pub mod clock;
 pub mod daemon;
 pub mod datagrams;
 pub mod descriptors;
+pub mod files;
 pub mod heap;
 pub mod localtime;
 pub mod notify;

@@ -4,16 +4,16 @@
 //! reader that stands still) waits up to [`limits::PENLOGD_BACKLOG`] bytes; then further lines are
 //! lost and counted. An error is reported when it begins, a loss when lines are written again.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use pen_core::limits;
+use pen_sys::files;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{FileType, OFlags, fstat};
+use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
 
 /// Bytes that fit into a pipe that says there is room.
@@ -200,15 +200,7 @@ impl AsFd for Outlet {
 }
 
 fn open_file(path: &Path) -> Result<File, String> {
-    // Not blocking matters for FIFOs and terminals; it changes nothing for files.
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o640)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)
-        .map_err(|e| format!("log {}: {e}", path.display()))
+    files::open_log(path).map_err(|e| format!("log {}: {e}", path.display()))
 }
 
 fn is_regular(fd: &OwnedFd) -> bool {

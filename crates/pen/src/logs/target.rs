@@ -3,14 +3,13 @@
 //! Opened by whoever changes the settings, so that a failure is in the reply and the old log stays;
 //! written by the log thread only.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use pen_core::limits;
-use rustix::fs::OFlags;
+use pen_sys::files;
 
 use super::{Batch, Form, Place};
 
@@ -46,7 +45,7 @@ impl Target {
     /// The text for the operator, which names the place.
     pub fn open(place: &Place) -> Result<Self, String> {
         let inner = match place {
-            Place::File(path) => open_file(path).map(|file| {
+            Place::File(path) => files::open_log(path).map(|file| {
                 Inner::File(FileLog { path: path.clone(), file, buffer: Vec::new(), torn: false })
             }),
             Place::Datagrams(name, address) => {
@@ -106,7 +105,7 @@ impl Target {
     /// stays. Nothing to do for datagrams.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
         let Inner::File(log) = &mut self.inner else { return Ok(()) };
-        log.file = open_file(&log.path)?;
+        log.file = files::open_log(&log.path)?;
         log.torn = false;
         Ok(())
     }
@@ -157,17 +156,6 @@ impl FileLog {
         self.buffer = buffer;
         (ends.saturating_sub(own), result)
     }
-}
-
-fn open_file(path: &Path) -> io::Result<File> {
-    // Not blocking matters for FIFOs and terminals; it changes nothing for files.
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o640)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)
 }
 
 fn open_socket(to: SocketAddr) -> io::Result<UdpSocket> {
