@@ -13,10 +13,10 @@ use pen_core::moment::WallSeconds;
 use pen_core::reasons::CloseReason;
 use pen_core::relay::Side;
 use pen_core::servers::ServerRef;
-use pen_core::service::Live;
 
 use super::Worker;
 use super::dump;
+use super::station::Station;
 use crate::clock;
 use crate::engine::{Pumped, Tap};
 use crate::logs::{Batch, Form, Level, LogId, Logs};
@@ -69,7 +69,31 @@ struct LogSink<'a> {
     logs: &'a Logs,
 }
 
-impl LogSink<'_> {
+impl<'a> LogSink<'a> {
+    /// The sink of `station`'s log, if it has one, for a client and the server it has. The station's
+    /// lines are handed over at the end of the turn: `waiting` says of which stations.
+    fn new(
+        (key, station): (u32, &'a mut Station),
+        (client, server): (ClientAddr, Option<ServerRef>),
+        logs: &'a Logs,
+        waiting: &mut Vec<u32>,
+    ) -> Option<Self> {
+        let batch = station.log.as_mut()?;
+        if !waiting.contains(&key) {
+            waiting.push(key);
+        }
+        let live = station.service.live.load();
+        let server = server.and_then(|s| live.server(s));
+        Some(Self {
+            client,
+            server: server.map(|s| s.config.host.clone()).unwrap_or_default(),
+            wall: clock::wall(),
+            batch,
+            id: LogId(station.service.id),
+            logs,
+        })
+    }
+
     fn entry(&mut self, data: &[u8]) {
         let Self { client, server, wall, batch, .. } = self;
         match batch.form() {
@@ -203,25 +227,9 @@ impl Worker {
         let dump = |from| logs.wants(DUMPS).then_some(Dump { logs, ascii, slot, from });
         let pumped = match source {
             Side::Client => {
-                let log = station.log.as_mut().map(|batch| {
-                    let live = station.service.live.load();
-                    let server = server.and_then(|s| live.server(s));
-                    LogSink {
-                        client,
-                        server: server.map(|s| s.config.host.clone()).unwrap_or_default(),
-                        wall: clock::wall(),
-                        batch,
-                        id: LogId(station.service.id),
-                        logs,
-                    }
-                });
+                let log = LogSink::new((key, station), (client, server), logs, log_waiting);
                 let mut view = FromClient { tap: &mut tap, log, dump: dump("the client") };
-                let pumped = line.pump(scratch, Some(&mut view));
-                let lines = station.log.as_ref().is_some_and(|b| !b.is_empty());
-                if lines && !log_waiting.contains(&key) {
-                    log_waiting.push(key);
-                }
-                pumped
+                line.pump(scratch, Some(&mut view))
             }
             Side::Server => {
                 let mut view = FromServer { tap: &mut tap, dump: dump("the server") };
@@ -243,27 +251,16 @@ impl Worker {
     /// A line of the classic log for each datagram of a client, as for each read of a stream.
     pub(super) fn log_datagrams<'a>(
         &mut self,
-        (key, live): (u32, &Live),
+        key: u32,
         client: ClientAddr,
         server: Option<ServerRef>,
         datagrams: impl Iterator<Item = &'a [u8]>,
     ) {
         let Self { stations, logs, log_waiting, .. } = self;
         let Some(station) = stations.get_mut(key as usize) else { return };
-        let Some(batch) = station.log.as_mut() else { return };
-        let server = server.and_then(|s| live.server(s));
-        let mut sink = LogSink {
-            client,
-            server: server.map(|s| s.config.host.clone()).unwrap_or_default(),
-            wall: clock::wall(),
-            batch,
-            id: LogId(station.service.id),
-            logs,
-        };
+        let sink = LogSink::new((key, station), (client, server), logs, log_waiting);
+        let Some(mut sink) = sink else { return };
         datagrams.filter(|d| !d.is_empty()).for_each(|data| sink.entry(data));
-        if !log_waiting.contains(&key) {
-            log_waiting.push(key);
-        }
     }
 
     /// Hands the log lines of this turn over.

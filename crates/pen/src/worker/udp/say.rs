@@ -28,7 +28,7 @@ impl Worker {
         let (client, server) = (flow.visitor.peer.addr, flow.journey.server());
         let size = if got.joined == 0 { got.bytes.len() } else { got.joined };
         let each = got.bytes.chunks(size.max(1));
-        self.log_datagrams((scene.station, scene.live), client, server, each);
+        self.log_datagrams(scene.station, client, server, each);
     }
 
     pub(super) fn say_flow_begun(&self, scene: Scene<'_>, id: FlowId) {
