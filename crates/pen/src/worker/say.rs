@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use pen_core::addr::{Peer, Place};
 use pen_core::event::{Detail, EventKey, Subject};
 use pen_core::hello::Hello;
+use pen_core::limits;
 use pen_core::near::shown;
 use pen_core::reasons::{CloseReason, ConnectFailure, HelloFault, Refusal};
 use pen_core::report::TlsRow;
@@ -19,9 +20,6 @@ use super::dial::Call;
 use crate::logs::{Level, Topic};
 use crate::shared::Service;
 use crate::tls::Trouble;
-
-/// Protocols of a hello that a message repeats.
-const PROTOCOLS_SHOWN: usize = 4;
 
 impl Worker {
     pub(super) fn say_accepted(&self, service: &Service, conn: &Conn) {
@@ -216,7 +214,7 @@ impl Worker {
             let what = match said {
                 Ok(hello) => {
                     let name = hello.sni.as_deref().unwrap_or("no name");
-                    let protocols = hello.alpn.iter().take(PROTOCOLS_SHOWN);
+                    let protocols = hello.alpn.iter().take(limits::PROTOCOLS_SHOWN);
                     let protocols: Vec<String> =
                         protocols.map(|p| shown(&String::from_utf8_lossy(p))).collect();
                     let version = hello.versions.iter().max().copied().unwrap_or_default();
