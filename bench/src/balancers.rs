@@ -79,6 +79,8 @@ pub struct Task {
     pub bulk: bool,
     /// Size of Pen's client table, and clients go back to their servers.
     pub clients_max: Option<u32>,
+    /// The format of its connection log.
+    pub log: Option<&'static str>,
     /// It ends TLS.
     pub tls: Option<Secured>,
 }

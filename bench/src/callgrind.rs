@@ -65,6 +65,7 @@ fn instructions(
         servers: farm.servers(SERVERS),
         bulk: false,
         clients_max: None,
+        log: None,
         tls: None,
     };
     let words = settings::words(&task, listen, Path::new(".")).map_err(|e| e.to_string())?;

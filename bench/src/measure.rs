@@ -88,6 +88,7 @@ impl Stage<'_> {
             servers: self.farm.servers(subject.servers),
             bulk: shape.is_bulk(),
             clients_max: subject.clients.map(|_| self.options.clients.max(2_048)),
+            log: subject.log,
             tls: self
                 .clients(subject, 1)?
                 .map(|(key, clients)| Secured { file: self.certificates.file(key), clients }),

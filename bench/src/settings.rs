@@ -40,6 +40,13 @@ pub fn words(task: &Task, listen: SocketAddrV4, folder: &Path) -> io::Result<Vec
                 Some(clients) => words.extend(["-c".into(), clients.to_string()]),
                 None => words.push("-r".into()),
             }
+            if let Some(format) = task.log {
+                let file = fs::canonicalize(folder)?.join("connections.log");
+                // That of the round before; there is none in the first.
+                let _ = fs::remove_file(&file);
+                let command = format!("connection_log {format} {}", file.display());
+                words.extend(["-O".into(), command]);
+            }
             words.extend(task.tls.iter().flat_map(|t| tls::settings::pen(&t.file)));
             words.push(listen.to_string());
             words.extend(servers);

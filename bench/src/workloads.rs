@@ -54,6 +54,8 @@ pub struct Subject {
     pub servers: u32,
     /// Clients known to it before the measurement, for Pen.
     pub clients: Option<u32>,
+    /// The format of its connection log, for Pen.
+    pub log: Option<&'static str>,
     /// What TLS it ends.
     pub tls: Option<tls::Variant>,
     /// What its figures are compared with.
@@ -103,6 +105,13 @@ pub fn all(options: &Options) -> Vec<Workload> {
         shape: short,
         subjects: by_clients(options),
         stays: true,
+    });
+    all.push(Workload {
+        name: "log",
+        says: "short connections without and with a connection log in a file; compared with without",
+        shape: short,
+        subjects: by_log(),
+        stays: false,
     });
     all.extend(tls::all(options));
     all.retain(|w| options.wants(w.name));
@@ -171,6 +180,7 @@ fn everybody(options: &Options) -> Vec<Subject> {
                 threads,
                 servers: SERVERS,
                 clients: None,
+                log: None,
                 tls: None,
                 reference,
             });
@@ -191,6 +201,7 @@ fn by_servers(options: &Options) -> Vec<Subject> {
                 threads: 1,
                 servers,
                 clients: None,
+                log: None,
                 tls: None,
                 reference: label(SERVERS),
             });
@@ -210,8 +221,26 @@ fn by_clients(options: &Options) -> Vec<Subject> {
             threads: 1,
             servers: SERVERS,
             clients: Some(clients),
+            log: None,
             tls: None,
             reference: label(1),
+        })
+        .collect()
+}
+
+fn by_log() -> Vec<Subject> {
+    let label = |log: Option<&str>| format!("Pen, log: {}", log.unwrap_or("off"));
+    [None, Some("text"), Some("json")]
+        .into_iter()
+        .map(|log| Subject {
+            label: label(log),
+            kind: Kind::Pen,
+            threads: 1,
+            servers: SERVERS,
+            clients: None,
+            log,
+            tls: None,
+            reference: label(None),
         })
         .collect()
 }

@@ -127,6 +127,7 @@ fn subjects(options: &Options, variant: Variant, shape: Shape) -> Vec<Subject> {
                 threads,
                 servers: SERVERS,
                 clients: None,
+                log: None,
                 tls: Some(variant),
                 reference: label(Kind::Haproxy),
             });

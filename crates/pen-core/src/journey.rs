@@ -244,6 +244,17 @@ impl Journey {
         self.trail.as_deref()
     }
 
+    /// Whether the server in use, or being connected, is still where the journey found it.
+    #[must_use]
+    pub fn is_where_it_was(&self, live: &Live) -> bool {
+        match (&self.held, self.current.and_then(|which| live.server(which))) {
+            (Held::Pending { load, moves } | Held::Established { load, moves }, Some(server)) => {
+                server.moves == *moves && Arc::ptr_eq(&server.load, load)
+            }
+            _ => false,
+        }
+    }
+
     /// Takes over what another journey of the same client met before.
     pub fn follow_on(&mut self, before: &mut Self) {
         if let Some(mut trail) = before.trail.take() {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::addr::Place;
 use crate::config::{Config, ServiceConfig};
+use crate::connlog::LogPlace;
 
 /// How much is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -111,6 +112,7 @@ impl Places {
         for service in &config.services {
             places.service(service);
         }
+        places.logs_to(config.process.event_log.as_ref().map(|log| &log.place));
         places.write.extend(config.process.sandbox.also.iter().map(PathBuf::from));
         let Self { read, write } = &mut places;
         read.retain(|place| !write.contains(place));
@@ -127,6 +129,7 @@ impl Places {
         for file in log.chain(&service.web_stats) {
             self.writes(Path::new(file));
         }
+        self.logs_to(service.connection_log.as_ref().map(|log| &log.place));
         let tls = &service.tls;
         let files = [&tls.certificate, &tls.key, &tls.ca_file, &tls.crl, &tls.ocsp_response];
         for file in files.into_iter().flatten() {
@@ -139,6 +142,12 @@ impl Places {
         for server in service.servers.iter().chain(outside) {
             let tls = &server.tls;
             [&tls.ca, &tls.cert, &tls.key].into_iter().flatten().for_each(|file| self.reads(file));
+        }
+    }
+
+    fn logs_to(&mut self, place: Option<&LogPlace>) {
+        if let Some(LogPlace::File(path)) = place {
+            self.writes(Path::new(path));
         }
     }
 

@@ -23,8 +23,12 @@ const RETRY_MS: u64 = 1_000;
 pub enum Priority {
     /// Something failed.
     Error = 3,
+    /// Something may fail.
+    Warning = 4,
     /// Normal but worth knowing.
     Notice = 5,
+    /// What happens all the time.
+    Info = 6,
     /// For the curious; all that the classic ever used.
     Debug = 7,
 }

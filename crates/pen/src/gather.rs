@@ -165,6 +165,7 @@ impl Board {
             workers: self.pool.mailboxes.iter().map(connections).collect(),
             reloads: self.reloads.load(Ordering::Relaxed),
             draining,
+            log_lines_lost: self.logs.lost().1,
         }
     }
 }

@@ -15,6 +15,7 @@ use std::sync::{Arc, Weak};
 use pen_core::acl::Countries;
 use pen_core::addr::Names;
 use pen_core::config::{Config, ServiceConfig};
+use pen_core::connlog::LogPlace;
 use pen_core::event::{Event, EventKey, Subject};
 use pen_core::explain::{Answer, Question};
 use pen_core::moment::Moment;
@@ -106,7 +107,12 @@ impl Changes {
 }
 
 /// New logs by service: `None` closes the old one.
-type NewLogs = BTreeMap<String, Option<logs::Target>>;
+#[derive(Debug, Default)]
+struct NewLogs {
+    classic: BTreeMap<String, Option<logs::Target>>,
+    connections: BTreeMap<String, Option<logs::Target>>,
+    events: Option<Option<logs::Target>>,
+}
 
 /// What a start opens before privileges are dropped.
 #[derive(Debug)]
@@ -378,26 +384,63 @@ impl Running {
                 // Only the question counts.
                 let _ = place_of_log(word, &self.ports, names);
             }
+            if let (true, Some(log)) =
+                (self.connection_log_changes(service), &service.connection_log)
+            {
+                let _ = place_of(&log.place, &self.ports, names);
+            }
         }
+        if let Some(log) = &new.process.event_log {
+            let _ = place_of(&log.place, &self.ports, names);
+        }
+    }
+
+    fn before(&self, service: &ServiceConfig) -> Option<&ServiceConfig> {
+        self.config.service(&service.name).filter(|s| s.protocol == service.protocol)
     }
 
     fn log_changes(&self, service: &ServiceConfig) -> bool {
-        let same = |s: &&ServiceConfig| s.protocol == service.protocol;
-        let before = self.config.service(&service.name).filter(same);
-        before.and_then(|s| s.log.as_ref()) != service.log.as_ref()
+        self.before(service).and_then(|s| s.log.as_ref()) != service.log.as_ref()
+    }
+
+    fn connection_log_changes(&self, service: &ServiceConfig) -> bool {
+        let before = self.before(service).and_then(|s| s.connection_log.as_ref());
+        before != service.connection_log.as_ref()
     }
 
     fn open_logs(&self, new: &Config, names: &dyn Names) -> Result<NewLogs, String> {
-        let mut opened = NewLogs::new();
-        for service in new.services.iter().filter(|s| self.log_changes(s)) {
-            let target = match &service.log {
-                Some(word) => Some(logs::Target::open(&place_of_log(word, &self.ports, names)?)?),
-                None => None,
-            };
-            opened.insert(service.name.clone(), target);
+        let mut opened = NewLogs::default();
+        let open = |place: &LogPlace| logs::Target::open(&place_of(place, &self.ports, names)?);
+        for service in &new.services {
+            if self.log_changes(service) {
+                let target = match &service.log {
+                    Some(word) => {
+                        Some(logs::Target::open(&place_of_log(word, &self.ports, names)?)?)
+                    }
+                    None => None,
+                };
+                opened.classic.insert(service.name.clone(), target);
+            }
+            if self.connection_log_changes(service) {
+                let target = service.connection_log.as_ref().map(|log| open(&log.place));
+                opened.connections.insert(service.name.clone(), target.transpose()?);
+            }
+        }
+        let log = &new.process.event_log;
+        if *log != self.config.process.event_log || self.services.is_empty() {
+            opened.events = Some(log.as_ref().map(|log| open(&log.place)).transpose()?);
         }
         Ok(opened)
     }
+}
+
+fn place_of(
+    place: &LogPlace,
+    services: &Services,
+    names: &dyn Names,
+) -> Result<logs::Place, String> {
+    let port = |name: &str| services.port(name, services::Protocol::Udp);
+    logs::Place::of(place, port, |host| names.host(host))
 }
 
 fn place_of_log(word: &str, services: &Services, names: &dyn Names) -> Result<logs::Place, String> {

@@ -318,7 +318,7 @@ fn config() -> impl Strategy<Value = Config> {
                 mem_max_mib,
                 event_log: geoip_db
                     .is_some()
-                    .then(|| EventLog { json: ascii, place: LogPlace::Journald }),
+                    .then_some(EventLog { json: ascii, place: LogPlace::Journald }),
                 geoip_db,
                 sandbox,
                 control_acl: ControlAcl { service, list },

@@ -29,21 +29,25 @@ impl LogPlace {
             "syslog" => Ok(Self::Syslog),
             "journald" => Ok(Self::Journald),
             "stdout" => Ok(Self::Stdout),
-            _ => match word.strip_prefix("udp:") {
-                Some(to)
-                    if to.rsplit_once(':').is_some_and(|(h, p)| !h.is_empty() && !p.is_empty()) =>
-                {
-                    Ok(Self::Udp(to.to_owned()))
+            _ => {
+                match word.strip_prefix("udp:") {
+                    // With a slash in front it would be taken for a path further on.
+                    Some(to)
+                        if !to.starts_with('/')
+                            && to
+                                .rsplit_once(':')
+                                .is_some_and(|(h, p)| !h.is_empty() && !p.is_empty()) =>
+                    {
+                        Ok(Self::Udp(to.to_owned()))
+                    }
+                    Some(_) => Err("after 'udp:' comes HOST:PORT".to_owned()),
+                    // A word that is none of these and no path is a slip of the fingers more often than a
+                    // file of the working directory.
+                    None if word.contains('/') => Ok(Self::File(word.to_owned())),
+                    None => Err("it is a path with '/', syslog, journald, stdout or udp:HOST:PORT"
+                        .to_owned()),
                 }
-                Some(_) => Err("after 'udp:' comes HOST:PORT".to_owned()),
-                // A word that is none of these and no path is a slip of the fingers more often than a
-                // file of the working directory.
-                None if word.contains('/') => Ok(Self::File(word.to_owned())),
-                None => {
-                    Err("it is a path with '/', syslog, journald, stdout or udp:HOST:PORT"
-                        .to_owned())
-                }
-            },
+            }
         }
     }
 }

@@ -151,7 +151,7 @@ fn places_are_words() {
     {
         assert_eq!(LogPlace::read(word).unwrap().to_string(), word);
     }
-    for word in ["sylog", "udp:", "udp:host", "udp::5", "udp:h:", "file"] {
+    for word in ["sylog", "udp:/x:1", "udp:", "udp:host", "udp::5", "udp:h:", "file"] {
         assert!(LogPlace::read(word).is_err(), "{word}");
     }
 }

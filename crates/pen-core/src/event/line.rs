@@ -56,6 +56,41 @@ impl Occurrence {
         out
     }
 
+    /// Calls `take` with the name and value of every field; in values control characters are escaped:
+    /// for the fields of a journal.
+    pub fn each(&self, take: &mut dyn FnMut(&str, &str)) {
+        let Event { key, service, server, address, cause, details, .. } = &self.event;
+        let mut escaped = String::new();
+        let mut give = |name: &str, value: &str| {
+            escaped.clear();
+            quoting::bare(&mut escaped, value);
+            take(name, &escaped);
+        };
+        give("seq", &self.seq.to_string());
+        give("key", key.word());
+        let server = server.map(|s| s.to_string());
+        let texts = [
+            ("service", service.as_deref()),
+            ("server", server.as_deref()),
+            ("address", address.as_deref()),
+            ("cause", *cause),
+        ];
+        for (name, value) in texts {
+            if let Some(value) = value {
+                give(name, value);
+            }
+        }
+        if self.count > 1 {
+            give("repeated", &self.count.to_string());
+        }
+        for (detail, value) in details {
+            match value {
+                Value::Number(n) => give(detail.word(), &n.to_string()),
+                Value::Text(text) => give(detail.word(), text),
+            }
+        }
+    }
+
     /// One line of JSON, without its end.
     #[must_use]
     pub fn json(&self) -> String {

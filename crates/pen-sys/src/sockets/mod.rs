@@ -16,7 +16,9 @@ pub use connect::{Progress, Source, Target, connect_start, is_ours};
 pub use foreign::{NotTransparent, foreign_permitted};
 pub use listen::{Transport, lacks, local_address, tcp_bind, tcp_probe};
 pub use options::{Options, Probes, Refused, dress_again, try_on};
-pub use state::{peer_uid, reset, set_nodelay, shutdown_write, take_error, unacknowledged};
+pub use state::{
+    TcpState, peer_uid, reset, set_nodelay, shutdown_write, take_error, tcp_state, unacknowledged,
+};
 pub use unix::unix_bind;
 
 #[cfg(test)]

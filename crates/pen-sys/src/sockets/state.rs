@@ -1,6 +1,7 @@
 //! What is asked of an open stream socket, and its options and ends.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Duration;
 
@@ -58,4 +59,35 @@ pub fn unacknowledged(socket: impl AsFd) -> io::Result<usize> {
 /// What getsockopt says.
 pub fn peer_uid(socket: impl AsFd) -> io::Result<u32> {
     Ok(sockopt::socket_peercred(socket)?.uid.as_raw())
+}
+
+/// What the kernel knows of a TCP connection, also of one that has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpState {
+    /// The smoothed round trip, microseconds; 0 before the first measurement.
+    pub rtt_us: u32,
+    /// Segments that were sent again, in all.
+    pub retransmits: u32,
+}
+
+/// Asks for it; `None` of a socket that is not TCP.
+pub fn tcp_state(socket: impl AsFd) -> Option<TcpState> {
+    let mut info = MaybeUninit::<libc::tcp_info>::zeroed();
+    let size = size_of::<libc::tcp_info>();
+    let mut length = libc::socklen_t::try_from(size).ok()?;
+    // SAFETY: the descriptor is open (it is borrowed); the kernel writes at most `length` bytes, which is
+    // the size of the local value, and the new length.
+    let answer = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            info.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    // SAFETY: the structure holds numbers only, and those that the kernel left are zero.
+    let info = unsafe { info.assume_init() };
+    (answer == 0)
+        .then_some(TcpState { rtt_us: info.tcpi_rtt, retransmits: info.tcpi_total_retrans })
 }

@@ -40,7 +40,7 @@ fn in_the_jail() {
     // Rights belong to the process: threads that run already have lost them too.
     let place = crate::logs::Place::File("/t.log".into());
     let target = crate::logs::Target::open(&place).unwrap();
-    logs.install(crate::logs::LogId(1), target).unwrap();
+    logs.install(crate::logs::LogId(1), target, crate::logs::Shape::Classic).unwrap();
     logs.reopen_all().unwrap();
     assert!(logs.flush_and_stop(Duration::from_secs(5)));
     let pid = PidFile::write(Path::new("/pen.pid")).unwrap();

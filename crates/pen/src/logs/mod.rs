@@ -8,6 +8,8 @@
 
 mod batch;
 mod events;
+mod file;
+mod journal;
 mod place;
 mod sinks;
 mod target;
@@ -22,7 +24,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use pen_core::event::{Event, Subject};
+use pen_core::connlog::{Format, Record};
+use pen_core::event::{Event, Occurrence, Subject};
 use pen_core::limits;
 use pen_sys::{clock, localtime};
 
@@ -39,6 +42,36 @@ use topic::Topics;
 /// The number of a service's log, given by the daemon; never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LogId(pub u32);
+
+impl LogId {
+    /// The log of events.
+    pub const EVENTS: Self = Self(u32::MAX);
+
+    /// The connection log of a service.
+    #[must_use]
+    pub fn connections(service: u32) -> Self {
+        Self(service | 1 << 31)
+    }
+}
+
+/// What the lines of a log are made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// They come as lines.
+    Classic,
+    /// Of connections.
+    Connections {
+        /// How.
+        format: Format,
+        /// The service's name.
+        service: String,
+    },
+    /// Of events.
+    Events {
+        /// As JSON, else as text.
+        json: bool,
+    },
+}
 
 /// When a message is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +99,12 @@ struct Shared {
     debug: AtomicU32,
     lost_messages: AtomicU64,
     lost_lines: AtomicU64,
-    /// Of both, what was reported.
-    reported_lost: [AtomicU64; 2],
+    /// Of the messages, those that were reported.
+    reported_messages: AtomicU64,
+    /// Lines of all logs that were lost since the start.
+    lost_ever: AtomicU64,
+    /// There is a log of events.
+    keeps_events: AtomicBool,
     topics: Topics,
     events: Events,
 }
@@ -130,7 +167,9 @@ impl Logs {
             debug: AtomicU32::new(debug),
             lost_messages: AtomicU64::new(0),
             lost_lines: AtomicU64::new(0),
-            reported_lost: Default::default(),
+            reported_messages: AtomicU64::new(0),
+            lost_ever: AtomicU64::new(0),
+            keeps_events: AtomicBool::new(false),
             topics: Topics::default(),
             events: Events::default(),
         });
@@ -148,15 +187,13 @@ impl Logs {
         }
     }
 
-    /// Messages and lines of service logs that were lost since the start for want of room in the queue.
+    /// Messages and lines of all logs that were lost since the start: for want of room in the queue, and
+    /// lines also because of a target that did not take them.
     #[must_use]
     pub fn lost(&self) -> (u64, u64) {
-        let Shared { lost_messages, lost_lines, reported_lost: [messages, lines], .. } =
-            &*self.shared;
-        let sum = |new: &AtomicU64, reported: &AtomicU64| {
-            reported.load(Ordering::Relaxed) + new.load(Ordering::Relaxed)
-        };
-        (sum(lost_messages, messages), sum(lost_lines, lines))
+        let Shared { lost_messages, reported_messages, lost_ever, .. } = &*self.shared;
+        let messages = [lost_messages, reported_messages].map(|n| n.load(Ordering::Relaxed));
+        (messages.iter().sum(), lost_ever.load(Ordering::Relaxed))
     }
 
     /// Whether a message of this level would be written.
@@ -186,7 +223,7 @@ impl Logs {
 
     /// Tells an event. `make` adds what is to be known of it; it is not asked for what repeats.
     pub fn event(&self, subject: Subject<'_>, make: impl FnOnce(Event) -> Event) {
-        self.shared.events.tell(subject, make);
+        self.shared.event(subject, make);
     }
 
     /// Tells an event that is complete.
@@ -222,17 +259,28 @@ impl Logs {
     pub fn lines(&self, log: LogId, batch: Batch) {
         let count = batch.count();
         if count != 0 && self.shared.queue.try_send(Entry::Lines(log, batch)).is_err() {
-            self.shared.lost_lines.fetch_add(count, Ordering::Relaxed);
+            self.shared.lose(count);
         }
     }
 
-    /// Makes an opened target the log of a service. Lines handed over before go to the old one,
+    /// Hands connections over for the connection log of a service; as [`Logs::lines`].
+    pub fn records(&self, log: LogId, records: Vec<Record>) {
+        let count = records.len() as u64;
+        if count != 0 && self.shared.queue.try_send(Entry::Records(log, records)).is_err() {
+            self.shared.lose(count);
+        }
+    }
+
+    /// Makes an opened target a log of this shape. Lines handed over before go to the old one,
     /// which is then flushed and closed.
     ///
     /// # Errors
     /// The text for the operator: the log thread is stuck and too many changes wait.
-    pub fn install(&self, log: LogId, target: Target) -> Result<(), String> {
-        self.order(Order::Install(log, target))
+    pub fn install(&self, log: LogId, target: Target, shape: Shape) -> Result<(), String> {
+        if log == LogId::EVENTS {
+            self.shared.keeps_events.store(true, Ordering::Relaxed);
+        }
+        self.order(Order::Install(log, target, shape))
     }
 
     /// Ends a service's log.
@@ -240,6 +288,9 @@ impl Logs {
     /// # Errors
     /// As [`Logs::install`].
     pub fn close(&self, log: LogId) -> Result<(), String> {
+        if log == LogId::EVENTS {
+            self.shared.keeps_events.store(false, Ordering::Relaxed);
+        }
         self.order(Order::Close(log))
     }
 
@@ -304,6 +355,34 @@ impl Logs {
 }
 
 impl Shared {
+    /// Something happened: those who watch and the log of events hear of it.
+    fn event(&self, subject: Subject<'_>, make: impl FnOnce(Event) -> Event) {
+        let news = self.events.tell(subject, make);
+        self.keep(news);
+    }
+
+    /// What was held back long enough is told.
+    fn sweep(&self) {
+        let news = self.events.sweep();
+        self.keep(news);
+    }
+
+    fn keep(&self, news: Vec<Arc<Occurrence>>) {
+        if !self.keeps_events.load(Ordering::Relaxed) {
+            return;
+        }
+        for event in news {
+            if self.queue.try_send(Entry::Event(event)).is_err() {
+                self.lose(1);
+            }
+        }
+    }
+
+    fn lose(&self, lines: u64) {
+        self.lost_lines.fetch_add(lines, Ordering::Relaxed);
+        self.lost_ever.fetch_add(lines, Ordering::Relaxed);
+    }
+
     fn orders(&self) -> MutexGuard<'_, Orders> {
         // The list is whole at every moment, so a panic elsewhere does not spoil it.
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)

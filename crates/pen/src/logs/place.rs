@@ -1,7 +1,10 @@
 //! Where a classic log goes, from the operator's word.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+
+use pen_core::connlog::LogPlace;
 
 /// Where a log goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,9 +13,45 @@ pub enum Place {
     File(PathBuf),
     /// Datagrams to an address; the text is the operator's word for it.
     Datagrams(String, SocketAddr),
+    /// The system's log.
+    Syslog,
+    /// The journal of systemd.
+    Journal,
+    /// Standard output.
+    Stdout,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Datagrams(name, _) => f.write_str(name),
+            Self::Syslog => f.write_str("syslog"),
+            Self::Journal => f.write_str("journald"),
+            Self::Stdout => f.write_str("stdout"),
+        }
+    }
 }
 
 impl Place {
+    /// Where the connection log or the events go; `port` and `host` as of [`Place::parse`].
+    ///
+    /// # Errors
+    /// The text for the operator.
+    pub fn of(
+        place: &LogPlace,
+        port: impl FnOnce(&str) -> Option<u16>,
+        host: impl FnOnce(&str) -> Result<IpAddr, String>,
+    ) -> Result<Self, String> {
+        match place {
+            LogPlace::File(path) => Ok(Self::File(PathBuf::from(path))),
+            LogPlace::Syslog => Ok(Self::Syslog),
+            LogPlace::Journald => Ok(Self::Journal),
+            LogPlace::Stdout => Ok(Self::Stdout),
+            LogPlace::Udp(to) => Self::parse(to, port, host),
+        }
+    }
+
     /// Reads the operator's word: with `/` first or without `:` it is a file, else `host:port`.
     /// `port` looks up service names of the udp database, `host` host names.
     ///

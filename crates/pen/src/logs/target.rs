@@ -1,16 +1,17 @@
-//! An open classic log: a file that is appended to, or a socket that sends datagrams.
+//! An open log: a file that is appended to, a socket that sends datagrams, the system's log or journal.
 //!
 //! Opened by whoever changes the settings, so that a failure is in the reply and the old log stays;
-//! written by the log thread only.
+//! written by the log thread only. Nothing here waits.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::path::PathBuf;
+use std::path::Path;
 
-use pen_core::limits;
-use pen_sys::files;
+use pen_core::moment::WallMs;
+use pen_sys::syslog::{self, Priority, Syslog};
 
+use super::file::FileLog;
+use super::journal::{self, Fields, Journal};
 use super::{Batch, Form, Place};
 
 /// An open log.
@@ -19,95 +20,127 @@ pub struct Target {
     inner: Inner,
     /// Lines lost since the log last worked.
     lost: u64,
+    /// Those of them that nobody was told of.
+    unsettled: u64,
 }
 
 #[derive(Debug)]
 enum Inner {
     File(FileLog),
     Datagrams { name: String, socket: UdpSocket },
+    Syslog(Syslog),
+    Journal(Journal),
 }
 
-#[derive(Debug)]
-struct FileLog {
-    path: PathBuf,
-    file: File,
-    /// Whole lines that are not yet written.
-    buffer: Vec<u8>,
-    /// The last byte in the file is inside a line, because a write was cut short.
-    torn: bool,
+/// One line with what a journal wants to know of it.
+pub(super) struct Line<'a> {
+    pub(super) wall: WallMs,
+    pub(super) priority: Priority,
+    /// With its end.
+    pub(super) text: &'a str,
+    /// Calls what it is given with each field.
+    pub(super) fields: &'a mut Fields<'a>,
 }
 
 impl Target {
     /// Opens the log. A file is created with the permissions 0640 less the umask; it is never
-    /// waited for (a FIFO needs a reader).
+    /// waited for (a FIFO needs a reader). A system's log or journal that is not there is looked for again
+    /// when there are lines.
     ///
     /// # Errors
     /// The text for the operator, which names the place.
     pub fn open(place: &Place) -> Result<Self, String> {
         let inner = match place {
-            Place::File(path) => files::open_log(path).map(|file| {
-                Inner::File(FileLog { path: path.clone(), file, buffer: Vec::new(), torn: false })
-            }),
+            Place::File(path) => FileLog::open(path).map(Inner::File),
+            Place::Stdout => FileLog::stdout().map(Inner::File),
             Place::Datagrams(name, address) => {
                 open_socket(*address).map(|s| Inner::Datagrams { name: name.clone(), socket: s })
             }
+            Place::Syslog => Ok(Inner::Syslog(Syslog::open(Path::new(syslog::PATH), "pen"))),
+            Place::Journal => return Ok(Self::journal_at(Path::new(journal::PATH))),
         };
-        match inner {
-            Ok(inner) => Ok(Self { inner, lost: 0 }),
-            Err(e) => Err(format!("log {}: {e}", describe(place))),
-        }
+        inner.map(Self::new).map_err(|e| format!("log {place}: {e}"))
+    }
+
+    /// The journal at another place.
+    pub(super) fn journal_at(path: &Path) -> Self {
+        Self::new(Inner::Journal(Journal::open(path)))
+    }
+
+    fn new(inner: Inner) -> Self {
+        Self { inner, lost: 0, unsettled: 0 }
     }
 
     /// As the operator knows it.
     pub(super) fn name(&self) -> String {
         match &self.inner {
-            Inner::File(log) => log.path.display().to_string(),
+            Inner::File(log) => log.name(),
             Inner::Datagrams { name, .. } => name.clone(),
+            Inner::Syslog(_) => "syslog".to_owned(),
+            Inner::Journal(_) => "journald".to_owned(),
         }
     }
 
-    /// Takes lines; answers whether something was written or sent. Lines in the form of another kind
-    /// of target come from the moment of a change and are lost.
+    /// Takes lines of the classic log; answers whether something was written or sent. Lines in the form of
+    /// another kind of target come from the moment of a change and are lost.
     pub(super) fn take(&mut self, batch: &Batch) -> io::Result<bool> {
         match (&mut self.inner, batch.form()) {
             (Inner::File(log), Form::File) => {
-                log.buffer.extend_from_slice(batch.bytes());
-                if log.buffer.len() >= limits::LOG_BATCH { self.flush() } else { Ok(false) }
+                if log.take(batch.bytes()) {
+                    self.flush()
+                } else {
+                    Ok(false)
+                }
             }
             (Inner::Datagrams { socket, .. }, Form::Datagrams) => {
-                let mut trouble = Ok(!batch.is_empty());
+                let (mut result, mut failed) = (Ok(!batch.is_empty()), 0);
                 for line in batch.lines() {
                     if let Err(e) = send(socket, line) {
-                        self.lost = self.lost.saturating_add(1);
-                        trouble = Err(e);
+                        failed += 1;
+                        result = Err(e);
                     }
                 }
-                trouble
+                self.lose(failed);
+                result
             }
-            (Inner::File(_), Form::Datagrams) | (Inner::Datagrams { .. }, Form::File) => {
-                self.lost = self.lost.saturating_add(batch.count());
+            _ => {
+                self.lose(batch.count());
                 Ok(false)
             }
         }
+    }
+
+    /// Takes one line; answers whether something was written or sent.
+    pub(super) fn line(&mut self, line: Line<'_>) -> io::Result<bool> {
+        let Line { wall, priority, text, fields } = line;
+        let bare = text.strip_suffix('\n').unwrap_or(text);
+        let sent = match &mut self.inner {
+            Inner::File(log) => {
+                return if log.take(text.as_bytes()) { self.flush() } else { Ok(false) };
+            }
+            Inner::Datagrams { socket, .. } => send(socket, text.as_bytes()),
+            Inner::Syslog(log) => log.send(priority, wall.0.div_euclid(1_000), bare),
+            Inner::Journal(journal) => journal.send(priority, bare, fields),
+        };
+        self.lose(u64::from(sent.is_err()));
+        sent.map(|()| true)
     }
 
     /// Writes what is buffered; answers whether there was something. On an error the lines that were
     /// not written are lost.
     pub(super) fn flush(&mut self) -> io::Result<bool> {
         let Inner::File(log) = &mut self.inner else { return Ok(false) };
-        let some = !log.buffer.is_empty();
+        let some = log.has_some();
         let (lost, result) = log.flush();
-        self.lost = self.lost.saturating_add(lost);
+        self.lose(lost);
         result.map(|()| some)
     }
 
     /// Opens the file anew by its name, for a log that was renamed. On an error the old file
-    /// stays. Nothing to do for datagrams.
+    /// stays. Nothing to do for others.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
         let Inner::File(log) = &mut self.inner else { return Ok(()) };
-        log.file = files::open_log(&log.path)?;
-        log.torn = false;
-        Ok(())
+        log.reopen()
     }
 
     /// Lines lost so far.
@@ -119,42 +152,15 @@ impl Target {
     pub(super) fn take_lost(&mut self) -> u64 {
         std::mem::take(&mut self.lost)
     }
-}
 
-impl FileLog {
-    /// Lines lost, and how it went.
-    fn flush(&mut self) -> (u64, io::Result<()>) {
-        if self.buffer.is_empty() {
-            return (0, Ok(()));
-        }
-        let mut buffer = std::mem::take(&mut self.buffer);
-        if self.torn {
-            buffer.insert(0, b'\n');
-        }
-        let mut rest = buffer.as_slice();
-        let result = loop {
-            if rest.is_empty() {
-                break Ok(());
-            }
-            match self.file.write(rest) {
-                Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => {
-                    let (written, unwritten) = rest.split_at(n);
-                    self.torn = written.last() != Some(&b'\n');
-                    rest = unwritten;
-                }
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => break Err(e),
-            }
-        };
-        let ends = rest.iter().filter(|b| **b == b'\n').count() as u64;
-        // The end that was put in front to close a torn line is no line of its own.
-        let own = u64::from(self.torn && rest.len() == buffer.len());
-        buffer.clear();
-        // Keep the space, but not more than one batch of it.
-        buffer.shrink_to(limits::LOG_BATCH);
-        self.buffer = buffer;
-        (ends.saturating_sub(own), result)
+    /// Lines lost since this was asked last.
+    pub(super) fn settle_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.unsettled)
+    }
+
+    fn lose(&mut self, lines: u64) {
+        self.lost = self.lost.saturating_add(lines);
+        self.unsettled = self.unsettled.saturating_add(lines);
     }
 }
 
@@ -178,12 +184,5 @@ fn send(socket: &UdpSocket, line: &[u8]) -> io::Result<()> {
             other => other.map(|_| ()),
         },
         other => other.map(|_| ()),
-    }
-}
-
-fn describe(place: &Place) -> String {
-    match place {
-        Place::File(path) => path.display().to_string(),
-        Place::Datagrams(name, _) => name.clone(),
     }
 }

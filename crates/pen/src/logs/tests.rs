@@ -134,7 +134,7 @@ fn background_messages_go_to_syslog_and_important_ones_to_the_terminal_at_first(
 fn a_stuck_writer_never_holds_up_those_who_hand_over() {
     let (logs, thread, paper) = foreground();
     let log = path("stuck");
-    logs.install(LogId(1), file(&log)).unwrap();
+    logs.install(LogId(1), file(&log), Shape::Classic).unwrap();
     let gate = Arc::clone(&paper.gate);
     let closed = gate.lock().unwrap();
     logs.say(Level::Always, || "stuck".to_owned());
@@ -165,9 +165,9 @@ fn files_are_appended_switched_rotated_and_closed() {
     let (one, two) = (path("one"), path("two"));
     std::fs::write(&one, "old\n").unwrap();
     logs.lines(LogId(7), batch(Form::File, &["no log yet\n"]));
-    logs.install(LogId(7), file(&one)).unwrap();
+    logs.install(LogId(7), file(&one), Shape::Classic).unwrap();
     logs.lines(LogId(7), batch(Form::File, &["a\n", "b\n"]));
-    logs.install(LogId(7), file(&two)).unwrap();
+    logs.install(LogId(7), file(&two), Shape::Classic).unwrap();
     logs.lines(LogId(7), batch(Form::File, &["c\n"]));
     assert!(logs.flush(PATIENCE));
     assert_eq!(std::fs::read_to_string(&one).unwrap(), "old\na\nb\n");
@@ -201,7 +201,7 @@ fn files_are_appended_switched_rotated_and_closed() {
 #[test]
 fn a_file_that_cannot_be_written_is_reported_once() {
     let (logs, thread, paper) = foreground();
-    logs.install(LogId(1), file(std::path::Path::new("/dev/full"))).unwrap();
+    logs.install(LogId(1), file(std::path::Path::new("/dev/full")), Shape::Classic).unwrap();
     for _ in 0..3 {
         logs.lines(LogId(1), batch(Form::File, &["x\n", "y\n"]));
         assert!(logs.flush(PATIENCE));
@@ -223,7 +223,7 @@ fn a_line_is_one_datagram() {
     server.set_read_timeout(Some(PATIENCE)).unwrap();
     let address = server.local_addr().unwrap();
     let place = Place::Datagrams("here".to_owned(), address);
-    logs.install(LogId(1), Target::open(&place).unwrap()).unwrap();
+    logs.install(LogId(1), Target::open(&place).unwrap(), Shape::Classic).unwrap();
     logs.lines(LogId(1), batch(Form::File, &["of another form\n"]));
     logs.lines(LogId(1), batch(Form::Datagrams, &["+ a\n", "", "+ bc\n"]));
     let mut buffer = [0; 100];
@@ -263,4 +263,111 @@ fn the_end_comes_even_while_others_keep_talking() {
     talker.join().unwrap();
     logs.say(Level::Always, || "into the void".to_owned());
     assert!(!logs.flush(Duration::from_millis(20)));
+}
+
+fn record() -> Record {
+    use pen_core::addr::{ClientAddr, Peer};
+    use pen_core::config::Protocol;
+    use pen_core::connlog::What;
+    use pen_core::moment::WallMs;
+    use pen_core::reasons::CloseReason;
+    Record {
+        what: What::Closed(CloseReason::NoServer),
+        wall: WallMs(1_700_000_000_123),
+        protocol: Protocol::Tcp,
+        number: 7,
+        listener: None,
+        client: Peer { addr: ClientAddr::Ip([192, 0, 2, 1].into()), port: 9 },
+        server: None,
+        server_name: None,
+        place: None,
+        trail: None,
+        asked_ms: None,
+        connected_ms: None,
+        first_byte_ms: None,
+        total_ms: 3,
+        bytes_in: 1,
+        bytes_out: 2,
+        tls: None,
+        server_tls: false,
+        client_tcp: None,
+        server_tcp: None,
+    }
+}
+
+fn connections() -> Shape {
+    Shape::Connections { format: Format::Text, service: "web".to_owned() }
+}
+
+#[test]
+fn a_journal_gets_each_field_apart_and_is_found_again() {
+    let (logs, thread, paper) = foreground();
+    let place = path("journal");
+    let journal = || {
+        let socket = std::os::unix::net::UnixDatagram::bind(&place).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket
+    };
+    let read = |socket: &std::os::unix::net::UnixDatagram| {
+        let mut buffer = [0; 4_096];
+        let n = socket.recv(&mut buffer).unwrap();
+        String::from_utf8(buffer[..n].to_vec()).unwrap()
+    };
+    let socket = journal();
+    logs.install(LogId::connections(1), Target::journal_at(&place), connections()).unwrap();
+    logs.records(LogId::connections(1), vec![record()]);
+    let text = read(&socket);
+    let fields: Vec<&str> = text.lines().collect();
+    for field in ["PRIORITY=6", "PEN_SERVICE=web", "PEN_CLIENT=192.0.2.1", "PEN_REASON=no_server"] {
+        assert!(fields.contains(&field), "{text}");
+    }
+    assert!(
+        fields.iter().any(|f| f.starts_with("MESSAGE=time=2023-11-14T22:13:20.123Z event=end "))
+    );
+    assert!(text.ends_with('\n') && fields.iter().all(|f| f.contains('=')), "{text}");
+
+    logs.install(LogId::EVENTS, Target::journal_at(&place), Shape::Events { json: false }).unwrap();
+    let subject = Subject::new(pen_core::event::EventKey::ServerDown).at("web").because("refused");
+    logs.event(subject, |e| e.saying("a\nPEN_KEY=forged"));
+    let text = read(&socket);
+    assert!(text.contains("\nPRIORITY=3\n") || text.contains("PRIORITY=3\n"), "{text}");
+    assert_eq!(
+        text.lines().filter(|l| l.starts_with("PEN_KEY=")).collect::<Vec<_>>(),
+        ["PEN_KEY=server_down"]
+    );
+
+    drop(socket);
+    std::fs::remove_file(&place).unwrap();
+    logs.records(LogId::connections(1), vec![record(), record()]);
+    assert!(logs.flush(PATIENCE));
+    // And the event that says so.
+    assert!(logs.lost().1 >= 2);
+    let socket = journal();
+    let deadline = Instant::now() + PATIENCE;
+    socket.set_nonblocking(true).unwrap();
+    let mut buffer = [0; 4_096];
+    while socket.recv(&mut buffer).is_err() {
+        assert!(Instant::now() < deadline, "the journal was not found again");
+        logs.records(LogId::connections(1), vec![record()]);
+        assert!(logs.flush(PATIENCE));
+    }
+    assert!(logs.flush_and_stop(PATIENCE));
+    thread.join().unwrap();
+    assert!(paper.text().contains("log journald works again; "), "{}", paper.text());
+    std::fs::remove_file(&place).unwrap();
+}
+
+#[test]
+fn connections_that_find_no_room_are_counted() {
+    let (logs, thread, paper) = foreground();
+    let gate = paper.gate.lock().unwrap();
+    logs.say(Level::Always, || "stuck".to_owned());
+    for _ in 0..limits::LOG_QUEUE + 10 {
+        logs.records(LogId::connections(1), vec![record(), record()]);
+    }
+    assert!(logs.lost().1 >= 2 * 8, "{}", logs.lost().1);
+    drop(gate);
+    assert!(logs.flush_and_stop(PATIENCE));
+    thread.join().unwrap();
+    assert!(paper.text().contains(" log lines were lost: writing could not keep up"));
 }

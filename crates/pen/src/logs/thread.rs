@@ -8,12 +8,15 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use pen_core::event::{Detail, EventKey, Subject};
+use pen_core::connlog::{self, Record};
+use pen_core::event::{Detail, EventKey, Occurrence, Severity, Subject};
 use pen_core::limits;
 use pen_sys::clock;
+use pen_sys::syslog::Priority;
 
 use super::sinks::{self, Sinks};
-use super::{Batch, Events, LogId, Shared, Target};
+use super::target::Line;
+use super::{Batch, LogId, Shape, Shared, Target};
 
 /// What comes through the queue.
 #[derive(Debug)]
@@ -24,6 +27,10 @@ pub(super) enum Entry {
     Output(String),
     /// Lines of a service's log.
     Lines(LogId, Batch),
+    /// Connections of a service's connection log.
+    Records(LogId, Vec<Record>),
+    /// Something for the log of events.
+    Event(Arc<Occurrence>),
     /// Orders up to this number are due.
     Order(u64),
 }
@@ -31,7 +38,7 @@ pub(super) enum Entry {
 /// What must not be lost for want of room in the queue.
 #[derive(Debug)]
 pub(super) enum Order {
-    Install(LogId, Target),
+    Install(LogId, Target, Shape),
     Close(LogId),
     Reopen,
     Flush(SyncSender<()>),
@@ -44,7 +51,14 @@ pub(super) fn spawn(
     entries: Receiver<Entry>,
     sinks: Sinks,
 ) -> io::Result<JoinHandle<()>> {
-    let writer = Writer { shared, sinks, logs: HashMap::new(), stop: None, next_report_ms: 0 };
+    let writer = Writer {
+        shared,
+        sinks,
+        logs: HashMap::new(),
+        text: String::new(),
+        stop: None,
+        next_report_ms: 0,
+    };
     std::thread::Builder::new().name("pen-log".to_owned()).spawn(move || writer.run(&entries))
 }
 
@@ -52,6 +66,8 @@ struct Writer {
     shared: Arc<Shared>,
     sinks: Sinks,
     logs: HashMap<LogId, Log>,
+    /// A line that is being made.
+    text: String,
     /// The end was ordered: what is in the queue is written first.
     stop: Option<SyncSender<()>>,
     /// When left-out messages may be reported again.
@@ -61,6 +77,7 @@ struct Writer {
 /// A target and what was said about it.
 struct Log {
     target: Target,
+    shape: Shape,
     /// Lines may be waiting in it.
     dirty: bool,
     /// Trouble was reported and its end was not.
@@ -79,6 +96,8 @@ impl Writer {
                 }
                 Entry::Output(text) => sinks::show(&text),
                 Entry::Lines(log, batch) => self.lines(log, &batch),
+                Entry::Records(log, records) => self.records(log, &records),
+                Entry::Event(event) => self.event(&event),
                 Entry::Order(number) => self.obey(number),
             }
             if self.shared.late.swap(false, Ordering::AcqRel) {
@@ -113,7 +132,7 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => return None,
                 Err(RecvTimeoutError::Timeout) => {
                     self.report_left_out(true);
-                    self.shared.events.sweep();
+                    self.shared.sweep();
                 }
             }
         }
@@ -124,16 +143,58 @@ impl Writer {
         let Some(log) = self.logs.get_mut(&id) else { return };
         log.dirty = true;
         let taken = log.target.take(batch);
-        log.note(&mut self.sinks, &self.shared.events, taken);
+        log.note(&mut self.sinks, &self.shared, taken);
+    }
+
+    fn records(&mut self, id: LogId, records: &[Record]) {
+        let Some(log) = self.logs.get_mut(&id) else { return };
+        let Shape::Connections { format, service } = &log.shape else { return };
+        let (mut result, mut text) = (Ok(false), std::mem::take(&mut self.text));
+        for record in records {
+            text.clear();
+            format.write(&mut text, record, service);
+            text.push('\n');
+            let taken = log.target.line(Line {
+                wall: record.wall,
+                priority: Priority::Info,
+                text: &text,
+                fields: &mut |take| {
+                    connlog::each(record, service, |field, value| take(field.word(), value));
+                },
+            });
+            result = result.and_then(|some| taken.map(|more| some || more));
+        }
+        self.text = text;
+        log.dirty = true;
+        log.note(&mut self.sinks, &self.shared, result);
+    }
+
+    fn event(&mut self, event: &Occurrence) {
+        let Some(log) = self.logs.get_mut(&LogId::EVENTS) else { return };
+        let Shape::Events { json } = log.shape else { return };
+        let mut text = if json { event.json() } else { event.line() };
+        text.push('\n');
+        let result = log.target.line(Line {
+            wall: event.wall,
+            priority: match event.event.key.severity() {
+                Severity::Info => Priority::Info,
+                Severity::Warning => Priority::Warning,
+                Severity::Error => Priority::Error,
+            },
+            text: &text,
+            fields: &mut |take| event.each(take),
+        });
+        log.dirty = true;
+        log.note(&mut self.sinks, &self.shared, result);
     }
 
     /// Carries out the orders up to `number`.
     fn obey(&mut self, number: u64) {
         while let Some(order) = self.shared.next_order(number) {
             match order {
-                Order::Install(id, target) => {
+                Order::Install(id, target, shape) => {
                     self.close(id);
-                    self.logs.insert(id, Log::new(target));
+                    self.logs.insert(id, Log::new(target, shape));
                 }
                 Order::Close(id) => self.close(id),
                 Order::Reopen => self.reopen(),
@@ -153,13 +214,13 @@ impl Writer {
 
     fn close(&mut self, id: LogId) {
         if let Some(mut log) = self.logs.remove(&id) {
-            log.flush(&mut self.sinks, &self.shared.events);
+            log.flush(&mut self.sinks, &self.shared);
         }
     }
 
     fn reopen(&mut self) {
         for log in self.logs.values_mut() {
-            log.flush(&mut self.sinks, &self.shared.events);
+            log.flush(&mut self.sinks, &self.shared);
             if let Err(e) = log.target.reopen() {
                 let name = log.target.name();
                 self.sinks.own(&format!("log {name}: {e}; the old file stays in use"));
@@ -170,15 +231,13 @@ impl Writer {
     /// Writes what is buffered and reports what was lost.
     fn settle(&mut self) {
         for log in self.logs.values_mut().filter(|log| log.dirty) {
-            log.flush(&mut self.sinks, &self.shared.events);
+            log.flush(&mut self.sinks, &self.shared);
         }
         let messages = self.shared.lost_messages.swap(0, Ordering::Relaxed);
         let lines = self.shared.lost_lines.swap(0, Ordering::Relaxed);
-        for (sum, new) in self.shared.reported_lost.iter().zip([messages, lines]) {
-            sum.fetch_add(new, Ordering::Relaxed);
-        }
+        self.shared.reported_messages.fetch_add(messages, Ordering::Relaxed);
         if messages != 0 || lines != 0 {
-            self.shared.events.tell(Subject::new(EventKey::LogLosses), |e| {
+            self.shared.event(Subject::new(EventKey::LogLosses), |e| {
                 e.with(Detail::LostMessages, messages)
                     .with(Detail::LostLines, lines)
                     .saying("writing logs could not keep up")
@@ -206,27 +265,28 @@ impl Writer {
 }
 
 impl Log {
-    fn new(target: Target) -> Self {
-        Self { target, dirty: false, troubled: false, reported_ms: None }
+    fn new(target: Target, shape: Shape) -> Self {
+        Self { target, shape, dirty: false, troubled: false, reported_ms: None }
     }
 
-    fn flush(&mut self, sinks: &mut Sinks, events: &Events) {
+    fn flush(&mut self, sinks: &mut Sinks, shared: &Shared) {
         self.dirty = false;
         let flushed = self.target.flush();
-        self.note(sinks, events, flushed);
+        self.note(sinks, shared, flushed);
     }
 
     /// Reports how writing went; with nothing written there is nothing new.
-    fn note(&mut self, sinks: &mut Sinks, events: &Events, written: io::Result<bool>) {
+    fn note(&mut self, sinks: &mut Sinks, shared: &Shared, written: io::Result<bool>) {
+        shared.lost_ever.fetch_add(self.target.settle_lost(), Ordering::Relaxed);
         match written {
-            Err(e) => self.trouble(sinks, events, &e),
+            Err(e) => self.trouble(sinks, shared, &e),
             Ok(true) if self.troubled => {
                 self.troubled = false;
                 let (name, lost) = (self.target.name(), self.target.take_lost());
                 let text = format!("log {name} works again; {lost} lines were lost");
                 sinks.own(&text);
                 let event = Subject::new(EventKey::LogRecovered);
-                events.tell(event, |e| {
+                shared.event(event, |e| {
                     e.with(Detail::Target, name).with(Detail::LostLines, lost).saying(text)
                 });
             }
@@ -235,7 +295,7 @@ impl Log {
     }
 
     /// Reports a failure, unless one was reported just before.
-    fn trouble(&mut self, sinks: &mut Sinks, events: &Events, error: &io::Error) {
+    fn trouble(&mut self, sinks: &mut Sinks, shared: &Shared, error: &io::Error) {
         let now = clock::monotonic_ms();
         let again = self.reported_ms.map(|ms| ms + limits::LOG_TROUBLE_S * 1_000);
         if again.is_none_or(|ms| now >= ms) {
@@ -244,7 +304,7 @@ impl Log {
             let (name, lost) = (self.target.name(), self.target.lost());
             let text = format!("log {name}: {error}; {lost} lines lost so far");
             sinks.own(&text);
-            events.tell(Subject::new(EventKey::LogFailed), |e| {
+            shared.event(Subject::new(EventKey::LogFailed), |e| {
                 e.with(Detail::Target, name)
                     .with(Detail::Error, error.to_string())
                     .with(Detail::LostLines, lost)

@@ -18,7 +18,7 @@ use pen_core::{limits, routes};
 
 use crate::countries::{self, Database};
 use crate::listeners::{self, Gates};
-use crate::logs::{self, LogId};
+use crate::logs::{self, LogId, Shape};
 use crate::shared::{Door, Order, Service, Tables};
 use crate::socket_options;
 use crate::tls::outward::Outward;
@@ -53,13 +53,16 @@ impl Running {
             .saturating_add(self.descriptors_of_pipes())
             .saturating_add(u64::try_from(web).unwrap_or(0));
         self.pool.room.resize(possible(self.descriptors, taken));
+        if let Some(target) = new_logs.events.take() {
+            let log = new.process.event_log.as_ref();
+            let shape = log.map(|log| Shape::Events { json: log.json });
+            changes.warnings.extend(self.change_log(LogId::EVENTS, target, shape).err());
+        }
         let renewed = self.renew(&new, &before, taken, &mut changes);
         self.retire(&new, &mut changes);
         let mut services = Vec::with_capacity(new.services.len());
         for (config, (service, known)) in new.services.iter().zip(renewed) {
-            if let Some(target) = new_logs.remove(&config.name) {
-                self.change_log(&service, target, &mut changes);
-            }
+            self.change_logs(&service, config, &mut new_logs, &mut changes);
             let changed = self.hand_over(&service, known, &gates, &mut changes);
             let was = self.config.service(&config.name);
             if let (Some(gates), Some(was)) = (gates.get(&config.name), was)
@@ -161,8 +164,10 @@ impl Running {
                 self.order_all(|| Order::Retire { service: service.id });
                 self.retired.push(Arc::downgrade(service));
                 // Lines of its last connections that come later have no place any more.
-                if let Err(e) = self.logs.close(LogId(service.id)) {
-                    changes.warnings.push(e);
+                for log in [LogId(service.id), LogId::connections(service.id)] {
+                    if let Err(e) = self.logs.close(log) {
+                        changes.warnings.push(e);
+                    }
                 }
             }
         }
@@ -191,14 +196,38 @@ impl Running {
         Arc::new(service)
     }
 
-    fn change_log(&self, service: &Service, target: Option<logs::Target>, changes: &mut Changes) {
-        let log = LogId(service.id);
-        let changed = match target {
-            Some(target) => self.logs.install(log, target),
+    fn change_logs(
+        &self,
+        service: &Service,
+        config: &ServiceConfig,
+        new: &mut NewLogs,
+        changes: &mut Changes,
+    ) {
+        let name = service.name.clone();
+        let connections = config
+            .connection_log
+            .as_ref()
+            .map(|log| Shape::Connections { format: log.format.clone(), service: name.clone() });
+        let both = [
+            (new.classic.remove(&name), LogId(service.id), Some(Shape::Classic)),
+            (new.connections.remove(&name), LogId::connections(service.id), connections),
+        ];
+        for (target, log, shape) in both {
+            if let Err(e) = target.map_or(Ok(()), |target| self.change_log(log, target, shape)) {
+                changes.warnings.push(format!("service {name}: {e}"));
+            }
+        }
+    }
+
+    fn change_log(
+        &self,
+        log: LogId,
+        target: Option<logs::Target>,
+        shape: Option<Shape>,
+    ) -> Result<(), String> {
+        match target.zip(shape) {
+            Some((target, shape)) => self.logs.install(log, target, shape),
             None => self.logs.close(log),
-        };
-        if let Err(e) = changed {
-            changes.warnings.push(format!("service {}: {e}", service.name));
         }
     }
 

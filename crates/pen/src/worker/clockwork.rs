@@ -19,6 +19,7 @@ impl Worker {
         self.due = Moment(u64::MAX);
         self.look_at_flushing();
         self.look_at_doors();
+        self.look_at_records();
         let stations: Vec<u32> =
             self.stations.iter().map(|(key, _)| u32::try_from(key).unwrap_or(u32::MAX)).collect();
         for station in stations {
@@ -30,6 +31,7 @@ impl Worker {
             self.look_at_waiting(station);
             self.look_at_idlers(station);
             self.look_at_flows(station);
+            self.look_at_long_ones(station);
         }
     }
 

@@ -18,6 +18,7 @@ use pen_core::servers::ServerRef;
 use super::beginning::Way;
 use super::hello::Asking;
 use super::queue::Links;
+use super::records::Ends;
 use super::tap::ClientTap;
 use super::times::Times;
 use crate::engine::{End, Flow, Pumped, Scratch, Tap};
@@ -158,6 +159,8 @@ pub struct Conn {
     pub active: Moment,
     /// When it came how far.
     pub times: Times,
+    /// What a socket told that is closed already, for the connection log.
+    pub ends: Option<Box<Ends>>,
     /// Its place in a list.
     pub links: Links,
     settled: Settled,
@@ -190,6 +193,7 @@ impl Conn {
             accepted: now,
             active: now,
             times: Times::default(),
+            ends: None,
             links: Links::default(),
             settled: Settled::default(),
         }

@@ -176,6 +176,7 @@ impl Worker {
             return self.keep_idler(key, flags);
         }
         self.note_connected(key, &service);
+        self.record_start(key);
         if let Some(station) = self.stations.get_mut(station as usize) {
             station.open.append(&mut self.conns, key, self.now);
             let idle_s = station.idle_s;

@@ -5,6 +5,7 @@
 
 use std::sync::atomic::Ordering;
 
+use pen_core::connlog::What;
 use pen_core::journey::Journey;
 use pen_core::limits;
 use pen_core::reasons::CloseReason;
@@ -37,6 +38,7 @@ impl Worker {
             self.no_longer_pending(key, &service);
         }
         self.leave_lists(key);
+        self.record(key, What::Closed(reason));
         let Some(conn) = self.conns.get_mut(key as usize) else { return };
         conn.phase = Phase::Gone;
         for socket in [conn.down.take(), conn.up.take()].into_iter().flatten() {
@@ -157,6 +159,7 @@ impl Worker {
             return self.finish(key, manner, reason);
         }
         self.leave_lists(key);
+        self.keep_ends(key);
         let Some(conn) = self.conns.get_mut(key as usize) else { return };
         match side {
             Side::Client => conn.up = None,

@@ -19,6 +19,7 @@ mod idlers;
 mod limiting;
 mod orders;
 mod queue;
+mod records;
 mod say;
 mod shedding;
 mod spread;
@@ -93,6 +94,10 @@ pub struct Worker {
     logs: Logs,
     /// Stations with log lines of this turn.
     log_waiting: Vec<u32>,
+    /// Stations with records for their connection log.
+    recording: Vec<u32>,
+    /// When those are handed over.
+    records_due: Moment,
     /// A server that was passed over because it is full, until that is told.
     full: Cell<Option<ServerRef>>,
     udp: udp::Udp,
@@ -172,6 +177,8 @@ impl Worker {
         }
         self.reset_everything();
         self.turn_away();
+        self.send_log_lines();
+        self.send_records();
     }
 
     fn wait(&self, events: &mut Vec<epoll::Event>) {
@@ -271,6 +278,8 @@ impl Seed {
             due: Moment(u64::MAX),
             logs: self.logs,
             log_waiting: Vec::new(),
+            recording: Vec::new(),
+            records_due: Moment(0),
             full: Cell::new(None),
             udp: udp::Udp::new(),
             looked: 0,

@@ -88,7 +88,7 @@ impl Worker {
         }
         let mut station = Station::new(Arc::clone(service));
         station.retired = true;
-        station.renew_log();
+        station.renew_log(self.now);
         let key = u32::try_from(self.stations.insert(station)).unwrap_or(u32::MAX);
         self.by_service.insert(service.id, key);
         key
@@ -98,7 +98,7 @@ impl Worker {
         let Some(key) = self.by_service.get(&service).copied() else { return };
         if let Some(station) = self.stations.get_mut(key as usize) {
             station.idlers_rest = Moment(0);
-            station.renew_log();
+            station.renew_log(self.now);
         }
         self.refresh_flows(key);
         // Timers may be due earlier than before: look at all of them in this turn.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pen_core::moment::Moment;
 
 use super::queue::Queue;
+use super::records::Collector;
 use crate::logs::{Batch, Form};
 use crate::shared::{Door, Service};
 
@@ -37,6 +38,8 @@ pub struct Station {
     pub halved: Queue,
     /// Lines of this loop turn for the classic log, if the service has one.
     pub log: Option<Batch>,
+    /// Connections for the connection log, if the service has one.
+    pub collector: Option<Collector>,
     /// The idle timeout when the worker looked at all timers last.
     pub idle_s: u32,
     /// The timeout of half-closed connections at that time.
@@ -63,6 +66,7 @@ impl Station {
             open: Queue::default(),
             halved: Queue::default(),
             log: None,
+            collector: None,
             idle_s: 0,
             half_close_s: 0,
             conns: 0,
@@ -71,9 +75,13 @@ impl Station {
         }
     }
 
-    /// Has a batch of log lines if the service has a classic log.
-    pub fn renew_log(&mut self) {
-        let form = self.service.live.load().config.log.as_deref().map(Form::of);
+    /// Has a batch of log lines if the service has a classic log, and collects connections if it has a
+    /// connection log.
+    pub fn renew_log(&mut self, now: Moment) {
+        let live = self.service.live.load();
+        let log = live.config.connection_log.as_ref();
+        self.collector = Collector::renew(self.collector.take(), log, now);
+        let form = live.config.log.as_deref().map(Form::of);
         if self.log.as_ref().map(Batch::form) != form {
             self.log = form.map(Batch::new);
         }

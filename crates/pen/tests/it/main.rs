@@ -9,6 +9,7 @@ mod bytes;
 mod certificates;
 mod choice;
 mod collecting;
+mod connlog;
 mod control;
 mod events;
 mod explain;

@@ -35,6 +35,7 @@ struct Pen {
     workers: usize,
     reloads: u64,
     draining: bool,
+    log_lines_lost: u64,
     connections: u64,
     control: bool,
 }
@@ -93,6 +94,7 @@ pub fn json(overview: &Overview, history: Option<&History>, token: Option<&str>)
             workers: p.workers.len(),
             reloads: p.reloads,
             draining: p.draining,
+            log_lines_lost: p.log_lines_lost,
             connections: p.connections(),
             control: token.is_some(),
         },

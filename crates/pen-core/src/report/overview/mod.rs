@@ -51,6 +51,8 @@ pub struct ProcessRow {
     pub reloads: u64,
     /// It accepts no more and waits for its connections to end.
     pub draining: bool,
+    /// Lines of all logs that were lost since the start.
+    pub log_lines_lost: u64,
 }
 
 impl ProcessRow {

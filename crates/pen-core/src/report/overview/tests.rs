@@ -92,6 +92,7 @@ pub(in crate::report) fn overview() -> Overview {
         workers: vec![2, 0],
         reloads: 1,
         draining: true,
+        log_lines_lost: 4,
     };
     let down = Subject::new(EventKey::ServerDown).at("web").server(ServerRef::Regular(0)).event();
     let event = Arc::new(Occurrence { seq: 3, wall: WallMs(5), count: 1, event: down });

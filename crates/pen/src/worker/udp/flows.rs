@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use pen_core::addr::{ClientAddr, Peer, Place};
 use pen_core::arrivals::{Admission, Excess};
+use pen_core::connlog::What;
 use pen_core::flow::{Beginning, DropReason, Flow, FlowEnd, FlowId, FlowKey, Moved};
 use pen_core::journey::{Journey, Step};
 use pen_core::limits;
@@ -111,6 +112,7 @@ impl Worker {
         service.last_server.store(server.number(), Ordering::Relaxed);
         self.due_by(now.plus_s(live.config.udp_timeout_s));
         self.say_flow_begun(scene, id);
+        self.record_flow(scene, id, What::Start);
         Ok(id)
     }
 
@@ -214,6 +216,7 @@ impl Worker {
             Ok(berth) => {
                 self.settle_flow(scene, id);
                 if let Some(flow) = self.udp.table(scene.station).flows.get_mut(id) {
+                    journey.follow_on(&mut flow.journey);
                     std::mem::replace(&mut flow.journey, journey).end(0, 0);
                 }
                 self.arrive(scene, id, berth);
@@ -296,6 +299,7 @@ impl Worker {
     pub(super) fn end_flow(&mut self, scene: Scene<'_>, id: FlowId, why: FlowEnd) {
         self.settle_flow(scene, id);
         self.say_flow_ended(scene, id, why);
+        self.record_flow(scene, id, What::Over(why));
         let table = self.udp.table(scene.station);
         let Some(mut flow) = table.flows.close(id) else { return };
         table.counts.end(why);

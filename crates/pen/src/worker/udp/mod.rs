@@ -97,6 +97,13 @@ impl Udp {
     }
 }
 
+impl Udp {
+    /// Where a listening socket listens.
+    pub fn bound(&self, door: usize) -> Option<SocketAddr> {
+        self.doors.get(&door).and_then(|d| d.bound)
+    }
+}
+
 fn inbox() -> Inbox {
     Inbox::new(limits::UDP_BATCH, limits::UDP_DATAGRAM_MAX)
 }

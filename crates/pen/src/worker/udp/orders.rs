@@ -2,8 +2,10 @@
 
 use std::os::fd::AsRawFd;
 
+use pen_core::connlog::What;
 use pen_core::flow::{DropReason, FlowEnd, FlowId};
 use pen_core::memory;
+use pen_core::moment::Moment;
 use pen_core::report::ConnectionRow;
 use pen_core::servers::ServerRef;
 use pen_sys::datagrams;
@@ -132,6 +134,19 @@ impl Worker {
             let counts = &mut self.udp.table(scene.station).counts;
             counts.drop(DropReason::ReceiveQueueFull, u64::from(new));
         }
+    }
+
+    /// Lines of the connection log about flows that are open for long.
+    pub(in super::super) fn record_long_flows(
+        &mut self,
+        station: u32,
+        came: impl Fn(Moment) -> bool,
+    ) {
+        self.with_scene(station, |worker, scene| {
+            for id in worker.flow_ids(station, |f| came(f.opened)) {
+                worker.record_flow(scene, id, What::Open);
+            }
+        });
     }
 
     fn flow_ids(

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use pen_core::addr::Peer;
+use pen_core::connlog::What;
 use pen_core::flow::{DropReason, Flow, FlowEnd, FlowId};
 use pen_core::reasons::ConnectFailure;
 use pen_core::servers::{Server, ServerRef};
@@ -29,6 +30,17 @@ impl Worker {
         let size = if got.joined == 0 { got.bytes.len() } else { got.joined };
         let each = got.bytes.chunks(size.max(1));
         self.log_datagrams(scene.station, client, server, each);
+    }
+
+    /// A line of the connection log, if the service has one.
+    pub(super) fn record_flow(&mut self, scene: Scene<'_>, id: FlowId, what: What) {
+        let station = self.stations.get(scene.station as usize);
+        if !station.is_some_and(|s| s.collector.as_ref().is_some_and(|c| c.wants(what))) {
+            return;
+        }
+        let Some(flow) = self.flow(scene, id) else { return };
+        let record = self.of_flow(flow, scene.live, what);
+        self.collect(scene.station, record);
     }
 
     pub(super) fn say_flow_begun(&self, scene: Scene<'_>, id: FlowId) {
