@@ -47,6 +47,7 @@ pages! {
     page_tls_routing: "docs/tls-routing.md",
     page_udp: "docs/udp.md",
     page_hardening: "docs/hardening.md",
+    guide_watching: "docs/guides/watching.md",
     guide_tuning: "docs/guides/tuning.md",
     guide_troubleshooting: "docs/guides/troubleshooting.md",
 }

@@ -1,0 +1,9 @@
+# needs: curl nginx
+# machines: pen www1 www2 client
+case $MACHINE in
+    www*) start_nginx ;;
+    pen)
+        printf 'listen 80\nserver 0 address www1 port 80\nserver 1 address www2 port 80\n' >/etc/pen.conf
+        pen -u pen -C /run/pen.ctl -F /etc/pen.conf >/dev/null
+        ;;
+esac
