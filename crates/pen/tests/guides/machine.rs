@@ -96,6 +96,7 @@ impl Machine {
             .env("LC_ALL", "C")
             .env("MACHINE", name)
             .env("SHARED", shared)
+            .env("REPOSITORY", crate::root())
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
