@@ -78,6 +78,8 @@ pub struct Process {
     pub workers: Option<u32>,
     /// Seconds TERM waits for open connections; 0 ends at once.
     pub drain_timeout_s: u32,
+    /// Seconds after which a worker that does not answer ends the process; 0 = never.
+    pub watchdog_s: u32,
     /// The file of the database that knows the countries of clients.
     pub geoip_db: Option<String>,
     /// Where events go.

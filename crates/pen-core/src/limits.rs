@@ -144,6 +144,8 @@ pub const SPREAD_SHARE: u32 = 8;
 pub const SPREAD_LOOKS: usize = 8;
 /// Highest `idlers`.
 pub const IDLERS_MAX: u32 = 65_535;
+/// Highest `watchdog`, in seconds: who waits longer need not watch.
+pub const WATCHDOG_MAX_S: u32 = 3_600;
 /// Highest `debug`.
 pub const DEBUG_MAX: u32 = 9;
 

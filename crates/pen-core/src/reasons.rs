@@ -65,6 +65,8 @@ pub enum CloseReason {
     MemoryShort,
     /// No server that could be used could be shown the client's address (`transparent`).
     NotTransparent,
+    /// The connection met a defect of Pen.
+    Defect,
     /// `close N`.
     OperatorClosed,
     /// `dummy` answered and closed.
@@ -77,7 +79,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every reason, for tables and metrics.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::ClientFinished,
         Self::ServerFinished,
         Self::ClientReset,
@@ -104,6 +106,7 @@ impl CloseReason {
         Self::OutOfResources,
         Self::MemoryShort,
         Self::NotTransparent,
+        Self::Defect,
         Self::OperatorClosed,
         Self::DummyAnswered,
         Self::IdlerEnded,
@@ -140,6 +143,7 @@ impl CloseReason {
             Self::OutOfResources => "out_of_resources",
             Self::MemoryShort => "memory_short",
             Self::NotTransparent => "not_transparent",
+            Self::Defect => "defect",
             Self::OperatorClosed => "operator_closed",
             Self::DummyAnswered => "dummy_answered",
             Self::IdlerEnded => "idler_ended",

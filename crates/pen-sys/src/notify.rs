@@ -21,6 +21,7 @@ const STATUS_MAX: usize = 1_024;
 #[derive(Debug, Default)]
 pub struct Notify {
     socket: Option<UnixDatagram>,
+    watchdog_ms: Option<u64>,
 }
 
 impl Notify {
@@ -30,7 +31,9 @@ impl Notify {
     /// The variable names a socket that cannot be used.
     pub fn from_environment() -> io::Result<Self> {
         match std::env::var_os("NOTIFY_SOCKET") {
-            Some(name) if !name.is_empty() => Self::open(&name),
+            Some(name) if !name.is_empty() => {
+                Ok(Self { watchdog_ms: watchdog_of_environment(), ..Self::open(&name)? })
+            }
             _ => Ok(Self::default()),
         }
     }
@@ -47,7 +50,7 @@ impl Notify {
         let socket = UnixDatagram::unbound()?;
         socket.set_nonblocking(true)?;
         socket.connect_addr(&address)?;
-        Ok(Self { socket: Some(socket) })
+        Ok(Self { socket: Some(socket), watchdog_ms: None })
     }
 
     /// Service is up, with a line for the operator. Ends a reload as well.
@@ -65,6 +68,18 @@ impl Notify {
         self.send("STOPPING=1\n");
     }
 
+    /// Milliseconds after which the service manager gives up on a process that does not say that it is
+    /// [`Notify::alive`]; `None` if it does not watch.
+    #[must_use]
+    pub fn watchdog_ms(&self) -> Option<u64> {
+        self.watchdog_ms
+    }
+
+    /// The process is well.
+    pub fn alive(&self) {
+        self.send("WATCHDOG=1\n");
+    }
+
     /// A line for the operator.
     pub fn status(&self, status: &str) {
         self.send(&format!("STATUS={}\n", one_line(status)));
@@ -76,6 +91,13 @@ impl Notify {
             let _ = socket.send(text.as_bytes());
         }
     }
+}
+
+/// `$WATCHDOG_USEC`, if it is meant for this process.
+fn watchdog_of_environment() -> Option<u64> {
+    let number = |name| std::env::var(name).ok()?.parse::<u64>().ok();
+    let ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
+    number("WATCHDOG_USEC").filter(|us| ours && *us > 0).map(|us| us / 1_000)
 }
 
 /// A line end would start another assignment.

@@ -16,7 +16,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -308,6 +308,8 @@ pub struct Mailbox {
     /// Connections at the worker, and on their way to it. The worker writes to it with each of them;
     /// others look at it once per client they accept.
     pub connections: Apart<AtomicU32>,
+    /// The watchdog's last question that the worker has answered.
+    pub answered: AtomicU64,
     orders: Mutex<Slot>,
     bell: OwnedFd,
 }
@@ -323,7 +325,8 @@ struct Slot {
 impl Mailbox {
     fn new() -> io::Result<Self> {
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self { connections: Apart::default(), orders: Mutex::default(), bell })
+        let (connections, answered) = (Apart::default(), AtomicU64::new(0));
+        Ok(Self { connections, answered, orders: Mutex::default(), bell })
     }
 
     /// Hands an order over and wakes the worker.
@@ -469,6 +472,11 @@ pub enum Order {
     TakeOver(Newcomer),
     /// Memory is shorter than before, or less short, or still too short.
     Memory,
+    /// The watchdog asks for a sign of life.
+    Live {
+        /// The number of its question.
+        round: u64,
+    },
     /// Stop accepting everywhere; connections go on.
     Drain,
     /// Reset every connection and end the thread.

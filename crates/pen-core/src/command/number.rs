@@ -74,6 +74,8 @@ pub enum Number {
     UdpTimeout,
     /// `user_timeout`: seconds, 0 = the kernel's.
     UserTimeout,
+    /// `watchdog`: seconds, 0 = off.
+    Watchdog,
     /// `workers`: threads, 0 = one per core.
     Workers,
 }
@@ -86,7 +88,7 @@ pub(super) struct Adjusted {
 
 impl Number {
     /// Every one of them.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::Accepts,
         Self::Backlog,
         Self::Blacklist,
@@ -120,6 +122,7 @@ impl Number {
         Self::UdpAnswers,
         Self::UdpTimeout,
         Self::UserTimeout,
+        Self::Watchdog,
         Self::Workers,
     ];
 
@@ -160,6 +163,7 @@ impl Number {
             Self::UdpAnswers => "udp_answers",
             Self::UdpTimeout => "udp_timeout",
             Self::UserTimeout => "user_timeout",
+            Self::Watchdog => "watchdog",
             Self::Workers => "workers",
         }
     }
@@ -199,6 +203,7 @@ impl Number {
                 (1, limits::SECONDS_MAX)
             }
             Self::TarpitRate => (1, limits::TARPIT_RATE_MAX),
+            Self::Watchdog => (0, limits::WATCHDOG_MAX_S),
             Self::Workers => (0, limits::WORKERS_MAX),
         }
     }
@@ -253,6 +258,7 @@ impl Number {
                 | Self::DrainTimeout
                 | Self::MemMax
                 | Self::MetricsAcl
+                | Self::Watchdog
                 | Self::Workers
         )
     }
@@ -293,6 +299,7 @@ impl Number {
             Self::UdpAnswers => service.udp_answers,
             Self::UdpTimeout => service.udp_timeout_s,
             Self::UserTimeout => service.sockets.user_timeout_s,
+            Self::Watchdog => process.watchdog_s,
             Self::Workers => process.workers.unwrap_or(0),
         }
     }
@@ -350,6 +357,7 @@ impl Number {
             Self::UdpAnswers => service.udp_answers = value,
             Self::UdpTimeout => service.udp_timeout_s = value,
             Self::UserTimeout => service.sockets.user_timeout_s = value,
+            Self::Watchdog => process.watchdog_s = value,
             Self::Workers => process.workers = (value != 0).then_some(value),
         }
     }

@@ -295,13 +295,13 @@ fn config() -> impl Strategy<Value = Config> {
         sandbox(),
     );
     let web = (listens(), 0..4_usize, 0..10_u8, any::<bool>());
-    let numbers = (number(Number::DrainTimeout), number(Number::MemMax));
+    let numbers = (number(Number::DrainTimeout), number(Number::MemMax), number(Number::Watchdog));
     (vec(service(), 1..4), process, 0..4_usize, numbers, web).prop_map(
         |(
             mut services,
             (abort_on_error, ascii, debug, workers, list, geoip_db, sandbox),
             at,
-            (drain_timeout_s, mem_max_mib),
+            (drain_timeout_s, mem_max_mib, watchdog_s),
             (mut metrics, readers, readers_list, metrics_control),
         )| {
             for (n, service) in services.iter_mut().enumerate().skip(1) {
@@ -316,6 +316,7 @@ fn config() -> impl Strategy<Value = Config> {
                 workers,
                 drain_timeout_s,
                 mem_max_mib,
+                watchdog_s,
                 event_log: geoip_db
                     .is_some()
                     .then_some(EventLog { json: ascii, place: LogPlace::Journald }),

@@ -99,6 +99,9 @@ pub fn settings(config: &Config, without_default_listen: bool) -> String {
         if default {
             out.number(Number::DrainTimeout, &config.process, service);
             out.number(Number::MemMax, &config.process, service);
+            if config.process.watchdog_s != 0 {
+                out.number(Number::Watchdog, &config.process, service);
+            }
             out.number(Number::Workers, &config.process, service);
             if config.process.sandbox != Sandbox::default() {
                 out.line(&format!("sandbox {}", config.process.sandbox.words()));

@@ -113,7 +113,7 @@ event_keys! {
     LogLosses = "log_losses", Warning;
     /// Any other warning.
     Warning = "warning", Warning;
-    /// Pen met a defect of its own and ends.
+    /// Pen met a defect of its own: it ends, or the connection that met it does.
     Defect = "defect", Error;
 }
 
@@ -131,6 +131,7 @@ impl EventKey {
                 | Self::HandshakeFailed
                 | Self::HelloRefused
                 | Self::NotTransparent
+                | Self::Defect
                 | Self::SourceMissing
                 | Self::AddressConflict
                 | Self::InterfaceChanged

@@ -16,6 +16,7 @@ pub mod sentences;
 mod session;
 mod signals;
 mod tasks;
+mod watchdog;
 mod watching;
 
 use std::collections::HashMap;
@@ -39,6 +40,7 @@ use page::{Wish, Wishes};
 use perform::Origin;
 use session::Session;
 use tasks::{Inbox, Task};
+use watchdog::Watchdog;
 
 use crate::clock;
 use crate::logs::Level;
@@ -143,6 +145,7 @@ struct Desk {
     /// Nobody is let in before this, because descriptors ran out.
     door_opens: Option<Moment>,
     door_armed: bool,
+    watchdog: Watchdog,
 }
 
 impl Desk {
@@ -164,6 +167,7 @@ impl Desk {
         epoll::add(&epoll, wishes.bell(), EventData::new_u64(PAGE), EventFlags::IN)?;
         Ok(Self {
             door_armed: door.is_some(),
+            watchdog: Watchdog::new(notify.watchdog_ms()),
             running,
             origin,
             door,
@@ -187,6 +191,7 @@ impl Desk {
 
     fn serve(&mut self) -> io::Result<ExitReason> {
         let mut events = Vec::with_capacity(limits::CONTROL_SESSIONS_MAX + 4);
+        self.watch_workers(clock::now());
         loop {
             if let Ending::Now(reason) = self.ending {
                 return Ok(reason);
@@ -223,6 +228,7 @@ impl Desk {
             _ => None,
         };
         let due = sessions.chain(draining).chain(self.door_opens).chain(self.look);
+        let due = due.chain(self.watchdog.due());
         let due = due.chain(self.running.sentences.next()).min()?;
         let ms = due.since_ms(now);
         Some(Timespec {
@@ -246,6 +252,7 @@ impl Desk {
         }
         self.arm_door();
         self.look_at_certificates(now);
+        self.watch_workers(now);
         self.running.sentences.look(&self.running.logs, now);
         if let Ending::Draining { until } = self.ending
             && (self.running.connections() == 0 || until.is_some_and(|u| u <= now))

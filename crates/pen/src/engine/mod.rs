@@ -228,6 +228,13 @@ impl Flow {
         splice::release(self, &mut scratch.pipes);
     }
 
+    /// As [`Flow::end`], where nobody knows what is in the pipe.
+    pub fn abandon(&mut self, scratch: &mut Scratch) {
+        if self.piped.take().is_some() {
+            scratch.pipes.lost();
+        }
+    }
+
     /// Before a write that is not the first: it must not wait for the one before it to be
     /// acknowledged, because the sender has decided when its bytes go. A single write goes at once
     /// without this.

@@ -31,12 +31,14 @@ pub enum Topic {
     HelloRefused,
     /// A control session was refused or cut.
     ControlRefused,
+    /// A connection met a defect of Pen.
+    Defect,
     /// What happens to single connections, at debug levels.
     Connection,
 }
 
 impl Topic {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::ServerFailed,
         Self::NoServer,
         Self::ClientDenied,
@@ -49,6 +51,7 @@ impl Topic {
         Self::RequestRefused,
         Self::HelloRefused,
         Self::ControlRefused,
+        Self::Defect,
         Self::Connection,
     ];
 
@@ -67,6 +70,7 @@ impl Topic {
             Self::RequestRefused => "refused requests",
             Self::HelloRefused => "clients that no route took",
             Self::ControlRefused => "refused control sessions",
+            Self::Defect => "defects of Pen",
             Self::Connection => "connections",
         }
     }

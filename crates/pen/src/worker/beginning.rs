@@ -54,7 +54,9 @@ impl Worker {
                 return;
             }
             s.queued.remove(&mut self.conns, key);
+            self.choosing = Some(key);
             self.choose(key, &service);
+            self.choosing = None;
         }
     }
 

@@ -53,6 +53,8 @@ impl Worker {
 
     fn give_back(&mut self, key: u32, service: &Service, reason: CloseReason) {
         let Some(conn) = self.conns.get_mut(key as usize) else { return };
+        #[cfg(debug_assertions)]
+        super::faults::at_end(conn);
         let moved = conn.settle();
         if !conn.is_idler() {
             let (ms, all) = (self.now.since_ms(conn.accepted), &*conn);

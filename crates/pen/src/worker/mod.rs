@@ -9,10 +9,13 @@ mod beginning;
 mod clockwork;
 mod conn;
 mod connect;
+mod contain;
 mod dial;
 mod dummy;
 mod dump;
 mod ending;
+#[cfg(debug_assertions)]
+mod faults;
 mod handshake;
 mod hello;
 mod idlers;
@@ -56,6 +59,8 @@ use conn::{Conn, Phase};
 use queue::Queue;
 use station::{Station, WatchedDoor};
 
+/// What the names of the threads begin with.
+const THREAD: &str = "pen-worker-";
 const BELL: u64 = u64::MAX;
 const DOOR_BIT: u64 = 1 << 63;
 /// What a connection's socket always reports, and how; errors are reported unasked.
@@ -105,6 +110,8 @@ pub struct Worker {
     looked: usize,
     /// The look at memory that it has heeded.
     looks: u32,
+    /// The connection that is being sent to a server although the event is another's.
+    choosing: Option<u32>,
     draining: bool,
     stopped: bool,
 }
@@ -114,11 +121,12 @@ pub struct Worker {
 /// # Errors
 /// No descriptors or threads left.
 pub fn start(pool: &Arc<Pool>, logs: &Logs) -> io::Result<Vec<JoinHandle<()>>> {
+    contain::tell_defects(logs);
     (0..pool.mailboxes.len())
         .map(|index| {
             let seed = Seed::new(index, Arc::clone(pool), logs.clone())?;
             std::thread::Builder::new()
-                .name(format!("pen-worker-{index}"))
+                .name(format!("{THREAD}{index}"))
                 .spawn(move || seed.grow().work())
         })
         .collect()
@@ -206,23 +214,28 @@ impl Worker {
             self.on_port(token & !udp::PORT_BIT, event.flags);
         } else {
             let side = if token & 1 == 0 { Side::Client } else { Side::Server };
-            self.on_event((token >> 1) as u32, side, event.flags);
+            let key = (token >> 1) as u32;
+            self.contain(key, |this| this.on_event(key, side, event.flags));
         }
     }
 
     /// Gives another turn to connections that had more to read than one turn allows.
     fn take_turns(&mut self) {
         for key in std::mem::take(&mut self.again) {
-            let Some(conn) = self.conns.get_mut(key as usize) else { continue };
-            conn.again = false;
-            match conn.phase {
-                Phase::Handshaking { .. } => self.shake_client(key, epoll::EventFlags::empty()),
-                Phase::Securing => self.shake_server(key, epoll::EventFlags::empty()),
-                _ => {}
-            }
-            for side in [Side::Client, Side::Server] {
-                self.pump(key, side);
-            }
+            self.contain(key, |this| this.take_turn(key));
+        }
+    }
+
+    fn take_turn(&mut self, key: u32) {
+        let Some(conn) = self.conns.get_mut(key as usize) else { return };
+        conn.again = false;
+        match conn.phase {
+            Phase::Handshaking { .. } => self.shake_client(key, epoll::EventFlags::empty()),
+            Phase::Securing => self.shake_server(key, epoll::EventFlags::empty()),
+            _ => {}
+        }
+        for side in [Side::Client, Side::Server] {
+            self.pump(key, side);
         }
     }
 
@@ -284,6 +297,7 @@ impl Seed {
             udp: udp::Udp::new(),
             looked: 0,
             looks: 0,
+            choosing: None,
             draining: false,
             stopped: false,
         }

@@ -1,6 +1,7 @@
 //! What the control thread asks of a worker.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 
 use pen_core::limits;
@@ -44,6 +45,11 @@ impl Worker {
                 let _ = done.send(());
             }
             Order::TakeOver(newcomer) => self.take_over(newcomer),
+            Order::Live { round } => {
+                if let Some(mailbox) = self.pool.mailboxes.get(self.index) {
+                    mailbox.answered.store(round, Ordering::Relaxed);
+                }
+            }
             Order::Drain => self.drain(),
             Order::Stop => self.stopped = true,
         }

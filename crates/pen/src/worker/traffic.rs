@@ -18,6 +18,8 @@ impl Worker {
     /// A socket of a connection reported something.
     pub(super) fn on_event(&mut self, key: u32, side: Side, flags: EventFlags) {
         let Some(conn) = self.conns.get_mut(key as usize) else { return };
+        #[cfg(debug_assertions)]
+        super::faults::at_event(conn);
         // HUP alone is the end of both streams: of a Unix client that has closed, for one. What it
         // sent before counts.
         let broken = flags.contains(EventFlags::ERR);

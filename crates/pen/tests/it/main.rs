@@ -11,6 +11,7 @@ mod choice;
 mod collecting;
 mod connlog;
 mod control;
+mod defects;
 mod events;
 mod explain;
 mod http;

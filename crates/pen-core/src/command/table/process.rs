@@ -109,6 +109,20 @@ pub(super) const ROWS: &[Spec] = &[
     .since("0.1.0")
     .manual("The stages are calm, tight, full and critical; mem_max says what they are."),
     Spec::new(
+        "watchdog",
+        &["watchdog [T]"],
+        Scope::Process,
+        "seconds after which a worker that is stuck ends the process",
+        |a| number(a, Number::Watchdog),
+    )
+    .json()
+    .since("0.2.0")
+    .manual(
+        "0, the default, is off. Every worker is asked for a sign of life twice in T seconds. One that \
+         has not answered is reported, and after T seconds Pen aborts, so that whoever started it can \
+         start it anew. With WatchdogSec of systemd workers are asked too, and systemd decides.",
+    ),
+    Spec::new(
         "abort_on_error",
         &["abort_on_error", "no abort_on_error"],
         Scope::Process,

@@ -1,0 +1,53 @@
+//! Defects on demand, for tests of what becomes of them. Not part of a release.
+//!
+//! `PEN_TEST_FAULT` has a word and the address of the clients who meet it:
+//!
+//! | Word | What happens |
+//! |---|---|
+//! | `panic-early` | a panic at an event before bytes move |
+//! | `panic-open` | a panic at an event of an open connection |
+//! | `panic-ending` | a panic while a connection is ended |
+//! | `stall` | an event of an open connection never ends |
+
+use std::net::IpAddr;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use pen_core::addr::ClientAddr;
+
+use super::conn::{Conn, Phase};
+
+/// What happens, and to whom.
+type Fault = (String, ClientAddr);
+
+fn fault() -> Option<&'static Fault> {
+    static FAULT: OnceLock<Option<Fault>> = OnceLock::new();
+    let read = || {
+        let text = std::env::var("PEN_TEST_FAULT").ok()?;
+        let (word, address) = text.split_once(' ')?;
+        Some((word.to_owned(), ClientAddr::from_ip(address.parse::<IpAddr>().ok()?)))
+    };
+    FAULT.get_or_init(read).as_ref()
+}
+
+fn meant(conn: &Conn) -> Option<&'static str> {
+    fault().filter(|(_, client)| *client == conn.visitor.peer.addr).map(|(word, _)| word.as_str())
+}
+
+/// At an event of a connection.
+pub(super) fn at_event(conn: &Conn) {
+    let open = conn.phase == Phase::Open;
+    match meant(conn) {
+        Some("panic-early") if !open => panic!("a defect on demand, before bytes move"),
+        Some("panic-open") if open => panic!("a defect on demand"),
+        Some("stall") if open => loop {
+            std::thread::sleep(Duration::from_secs(1));
+        },
+        _ => {}
+    }
+}
+
+/// While a connection is ended.
+pub(super) fn at_end(conn: &Conn) {
+    assert_ne!(meant(conn), Some("panic-ending"), "a defect on demand, at the end");
+}
