@@ -5,6 +5,7 @@
 //! often and what to say are the daemon's business. Errors are `std::io::Error` as the kernel gave
 //! them, with a sentence added only where the bare error would mislead.
 
+pub mod activation;
 pub mod capabilities;
 pub mod clock;
 pub mod daemon;

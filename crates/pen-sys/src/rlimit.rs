@@ -2,14 +2,26 @@
 
 use std::io;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+/// By the call that only reads: filters of service managers refuse the one that also sets. `u64::MAX`
+/// is unlimited.
+fn getrlimit(resource: libc::__rlimit_resource_t) -> Rlimit {
+    let mut now = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the kernel writes two numbers of 64 bits to the place that is handed over, which lives
+    // until the call returns; both architectures that Pen is built for have the call in this form.
+    let answer = unsafe { libc::syscall(libc::SYS_getrlimit, resource, &raw mut now) };
+    debug_assert_eq!(answer, 0, "limits can always be read");
+    let number = |value| (value != libc::RLIM_INFINITY).then_some(value);
+    Rlimit { current: number(now.rlim_cur), maximum: number(now.rlim_max) }
+}
 
 /// Raises the soft limit of descriptors to the hard one and returns how many descriptors this
 /// process may have (`u64::MAX` when unlimited). If the kernel refuses, the old value stays and is
 /// returned.
 #[must_use]
 pub fn raise_descriptors() -> u64 {
-    let now = getrlimit(Resource::Nofile);
+    let now = getrlimit(libc::RLIMIT_NOFILE);
     let wanted = Rlimit { current: now.maximum, maximum: now.maximum };
     let current =
         if setrlimit(Resource::Nofile, wanted).is_ok() { now.maximum } else { now.current };
@@ -21,8 +33,13 @@ pub fn raise_descriptors() -> u64 {
 /// # Errors
 /// What setrlimit says.
 pub fn core_files(wanted: bool) -> io::Result<()> {
-    let maximum = getrlimit(Resource::Core).maximum;
+    let now = getrlimit(libc::RLIMIT_CORE);
+    let maximum = now.maximum;
     let current = if wanted { maximum } else { Some(0) };
+    if now.current == current {
+        // A service manager has seen to it, and may forbid to ask.
+        return Ok(());
+    }
     setrlimit(Resource::Core, Rlimit { current, maximum })?;
     Ok(())
 }
@@ -33,17 +50,17 @@ mod tests {
 
     #[test]
     fn the_soft_limit_of_descriptors_reaches_the_hard_one() {
-        let hard = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+        let hard = getrlimit(libc::RLIMIT_NOFILE).maximum.unwrap_or(u64::MAX);
         assert_eq!(raise_descriptors(), hard);
-        assert_eq!(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX), hard);
+        assert_eq!(getrlimit(libc::RLIMIT_NOFILE).current.unwrap_or(u64::MAX), hard);
     }
 
     #[test]
     fn core_files_are_off_and_on() {
         core_files(false).unwrap();
-        assert_eq!(getrlimit(Resource::Core).current, Some(0));
+        assert_eq!(getrlimit(libc::RLIMIT_CORE).current, Some(0));
         core_files(true).unwrap();
-        let now = getrlimit(Resource::Core);
+        let now = getrlimit(libc::RLIMIT_CORE);
         assert_eq!(now.current, now.maximum);
         core_files(false).unwrap();
     }

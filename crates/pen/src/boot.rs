@@ -19,6 +19,7 @@ use pen_core::inspection::Verdict;
 use pen_core::limits;
 use pen_core::listen_word;
 use pen_core::sandbox::Named;
+use pen_sys::activation::{self, Handed};
 use pen_sys::notify::Notify;
 use pen_sys::pidfile::PidFile;
 use pen_sys::services::Services;
@@ -32,6 +33,7 @@ use crate::control::{self, Control, ExitReason};
 use crate::demo::{self, Farm};
 use crate::inspection;
 use crate::lifecycle::{self, Begun, Exit, Failure, Rights, Start};
+use crate::listeners::handed;
 use crate::logs::{Level, Logs};
 use crate::memory::{self, Gauge};
 use crate::names::AskedNames;
@@ -44,14 +46,16 @@ use crate::worker;
 
 /// Runs Pen with these arguments (without the program's name).
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let count = activation::count();
     // Kernels before 5.9 cannot; then they stay, as for every other program.
-    let _ = descriptors::close_inherited(0);
+    let _ = descriptors::close_inherited(count);
+    let handed = activation::take(count);
     // The clock counts from its first reading.
     let _ = clock::monotonic_ms();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let check = arguments.iter().any(|word| word == "--check");
     match prepare(arguments) {
-        Ok(Some(plan)) => go(plan),
+        Ok(Some(plan)) => go(plan, handed),
         Ok(None) => Exit::Clean.into(),
         Err(stop) => end(&stop, check),
     }
@@ -137,7 +141,7 @@ fn end(stop: &Stop, check: bool) -> ExitCode {
     ExitCode::from(if check { stop.status.min(1) } else { stop.status })
 }
 
-fn go(mut plan: Plan) -> ExitCode {
+fn go(mut plan: Plan, handed: (Vec<Handed>, usize)) -> ExitCode {
     let abort = plan.composed.config.process.abort_on_error;
     let background = !plan.launch.foreground;
     let start = match lifecycle::begin(background) {
@@ -150,7 +154,7 @@ fn go(mut plan: Plan) -> ExitCode {
     };
     let mut farm = plan.farm.take();
     let _leftovers = farm.as_mut().map(Farm::leftovers);
-    let opened = open(&plan, &start).and_then(|house| {
+    let opened = open(&plan, handed, &start).and_then(|house| {
         farm.map_or(Ok(()), Farm::start).map_err(cannot("start the demo servers"))?;
         Ok(house)
     });
@@ -180,7 +184,7 @@ struct House {
 }
 
 /// Opens everything, gives up the rights, starts the threads.
-fn open(plan: &Plan, start: &Start) -> Result<House, Failure> {
+fn open(plan: &Plan, handed: (Vec<Handed>, usize), start: &Start) -> Result<House, Failure> {
     let config = &plan.composed.config;
     let signals = signals::open().map_err(cannot("handle signals"))?;
     let notify = Notify::from_environment().map_err(cannot("reach the service manager"))?;
@@ -189,7 +193,7 @@ fn open(plan: &Plan, start: &Start) -> Result<House, Failure> {
     let cores = config.process.abort_on_error || config.process.debug > 0;
     rlimit::core_files(cores).map_err(cannot("limit core files"))?;
     let (logs, writer) = Logs::open(start.is_background(), config.process.debug);
-    let doors = open_doors(plan, &logs).and_then(|doors| {
+    let doors = open_doors(plan, handed, &logs).and_then(|doors| {
         shut_in(plan, &logs, cores)?;
         Ok(doors)
     });
@@ -214,10 +218,22 @@ struct Doors {
     gauge: Gauge,
 }
 
-fn open_doors(plan: &Plan, logs: &Logs) -> Result<Doors, Failure> {
+fn open_doors(
+    plan: &Plan,
+    (taken, others): (Vec<Handed>, usize),
+    logs: &Logs,
+) -> Result<Doors, Failure> {
     let config = &plan.composed.config;
     let workers = worker_count(config);
-    let opened = publish::open(config, workers).map_err(Failure::new)?;
+    if others > 0 {
+        logs.say(Level::Always, || {
+            format!(
+                "WARNING: {others} of the descriptors that the service manager handed over are no \
+                 listening stream sockets; they are closed"
+            )
+        });
+    }
+    let opened = publish::open(config, workers, handed::Pool::new(taken)).map_err(Failure::new)?;
     Ok(Doors { workers, opened, control: open_control(plan, logs)?, gauge: Gauge::open() })
 }
 

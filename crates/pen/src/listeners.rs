@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use pen_core::addr::Place;
 use pen_core::config::{Config, Protocol, ServiceConfig};
 use pen_core::limits;
-use pen_sys::{datagrams, sockets};
+use pen_sys::{activation, datagrams, sockets};
 
 use crate::shared::Door;
 use crate::socket_options;
@@ -22,6 +22,7 @@ use crate::socket_options;
 pub use conflicts::impossible;
 
 mod conflicts;
+pub mod handed;
 
 /// One listening address with its sockets.
 #[derive(Clone, Debug)]
@@ -57,13 +58,25 @@ pub struct Keeper {
     workers: usize,
     next_door: u64,
     leaving: Vec<(Spot, Weak<OwnedFd>)>,
+    handed: handed::Pool,
 }
 
 impl Keeper {
     /// For `workers` workers.
     #[must_use]
     pub fn new(workers: usize) -> Self {
-        Self { workers, next_door: 1, leaving: Vec::new() }
+        Self { workers, next_door: 1, leaving: Vec::new(), handed: handed::Pool::default() }
+    }
+
+    /// With listeners that need not be opened.
+    #[must_use]
+    pub fn with(workers: usize, handed: handed::Pool) -> Self {
+        Self { handed, ..Self::new(workers) }
+    }
+
+    /// Closes what was handed over and nobody wants. A sentence for each.
+    pub fn close_unwanted(&mut self) -> Vec<String> {
+        self.handed.close()
     }
 
     /// The gates of `config`, those of `old` re-used where service and address are the same.
@@ -136,8 +149,17 @@ impl Keeper {
     }
 
     fn open(&mut self, wanted: &Wanted<'_>, old: &Gates, ours: &Ours) -> io::Result<Gate> {
-        let (sockets, shared) = match wanted.place {
-            Place::Tcp(address) => {
+        let handed = self.handed.take(wanted.protocol, wanted.place);
+        let for_all = |socket: OwnedFd| -> Vec<Arc<OwnedFd>> {
+            let socket = Arc::new(socket);
+            (0..self.workers).map(|_| Arc::clone(&socket)).collect()
+        };
+        let (sockets, shared) = match (handed, wanted.place) {
+            (Some(socket), _) => {
+                activation::set_backlog(&socket, wanted.backlog)?;
+                (for_all(socket), true)
+            }
+            (None, Place::Tcp(address)) => {
                 let overlaps = ours.overlap(wanted.protocol, *address);
                 let moved = overlaps.then(|| self.moved(wanted, old)).flatten();
                 let sockets = match moved {
@@ -146,13 +168,12 @@ impl Keeper {
                 };
                 (sockets, false)
             }
-            Place::Unix(path) => {
+            (None, Place::Unix(path)) => {
                 let socket = match self.ours(wanted, old) {
                     Some(socket) => socket.try_clone()?,
                     None => sockets::unix_bind(path, wanted.backlog, None)?,
                 };
-                let socket = Arc::new(socket);
-                ((0..self.workers).map(|_| Arc::clone(&socket)).collect(), true)
+                (for_all(socket), true)
             }
         };
         let mut doors = Vec::with_capacity(self.workers);

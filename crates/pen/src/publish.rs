@@ -29,6 +29,7 @@ use crate::control::page::Wishes;
 use crate::control::sentences::Sentences;
 use crate::countries::{self, Database};
 use crate::gather::{Board, Shown};
+use crate::listeners::handed::Pool as Handed;
 use crate::listeners::{Gates, Keeper};
 use crate::logs::{self, Level, Logs};
 use crate::shared::{Order, Pool, Service};
@@ -128,15 +129,16 @@ pub struct Opened {
 }
 
 /// Reads the certificates of `config` and opens its listeners at start-up, before privileges are
-/// dropped.
+/// dropped; but for those that were handed over.
 ///
 /// # Errors
 /// A sentence for the operator about the first certificate or address that cannot be had.
-pub fn open(config: &Config, workers: usize) -> Result<Opened, String> {
-    let (vault, told) = Vault::default().prepare(config, clock::wall().0)?;
+pub fn open(config: &Config, workers: usize, handed: Handed) -> Result<Opened, String> {
+    let (vault, mut told) = Vault::default().prepare(config, clock::wall().0)?;
     let outward = Outward::default().load(config)?;
-    let mut keeper = Keeper::new(workers);
+    let mut keeper = Keeper::with(workers, handed);
     let gates = keeper.plan(&Gates::new(), config)?;
+    told.warnings.extend(keeper.close_unwanted());
     let posts = dsr::Posts::default().plan(config, workers)?;
     let listen = config.process.metrics.as_ref();
     let web = listen.map(|listen| web::Door::open(listen, None).map(Arc::new)).transpose()?;

@@ -356,6 +356,7 @@ const NEEDED: &[i64] = &[
     libc::SYS_getgroups,
     libc::SYS_capget,
     libc::SYS_getrusage,
+    libc::SYS_getrlimit,
     libc::SYS_prlimit64,
     libc::SYS_uname,
     libc::SYS_sysinfo,
@@ -391,8 +392,6 @@ const NEEDED: &[i64] = &[
     libc::SYS_rename,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_chmod,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_getrlimit,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_time,
     #[cfg(target_arch = "x86_64")]

@@ -34,7 +34,7 @@ impl Pen {
         let pool = Arc::new(Pool::new(2).unwrap());
         let workers = worker::start(&pool, &logs).unwrap();
         let names = KnownNames::new(Arc::default());
-        let gates = publish::open(&config, 2).unwrap();
+        let gates = publish::open(&config, 2, crate::listeners::handed::Pool::default()).unwrap();
         let served = Arc::clone(&pool);
         let start = Running::start(config, gates, pool, logs, 500, Arc::default(), &names);
         let (running, _) = start.unwrap();

@@ -24,7 +24,7 @@ impl Stage {
         let (logs, thread) = Logs::start(false, 0).unwrap();
         let names = KnownNames::new(Arc::default());
         let pool = Arc::new(Pool::new(2).unwrap());
-        let gates = open(&config, 2).unwrap();
+        let gates = open(&config, 2, Handed::default()).unwrap();
         let (running, changes) =
             Running::start(config, gates, pool, logs, descriptors, Arc::default(), &names).unwrap();
         (Self { running, thread: Some(thread), names }, changes)

@@ -5,6 +5,7 @@
 //! that can be tested without sockets (unit tests of `pen-core`).
 #![forbid(unsafe_code)]
 
+mod activation;
 mod bytes;
 mod certificates;
 mod choice;

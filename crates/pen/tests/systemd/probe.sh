@@ -1,0 +1,100 @@
+# Runs inside the system that boot.sh boots: starts the shipped units in each mode, and asks what came of
+# it. Each line of its outcome is "MODE what answer".
+out=/host/outcome
+
+tell() { echo "$mode $*" >>$out; }
+
+# Serves from FILE of /etc/pen with the drop-ins named behind it.
+mode() {
+    mode=$1 file=$2
+    shift 2
+    rm -rf /etc/systemd/system/pen.service.d
+    mkdir -p /etc/systemd/system/pen.service.d
+    for drop in "$@"; do cp "/host/dist/examples/$drop.conf" /etc/systemd/system/pen.service.d/; done
+    cp "/etc/pen/$file" /etc/pen/pen.cfg
+    systemctl daemon-reload
+    systemctl start "${unit:-pen.service}" || systemctl --no-pager status pen.service
+}
+
+account() {
+    control=${1:-/run/pen/control} service=${2:-pen.service}
+    pid=$(systemctl show -P MainPID "$service")
+    tell state "$(systemctl show -P ActiveState "$service")"
+    tell uid "$(sed -n 's/^Uid:\t\([0-9]*\)\t.*/\1/p' "/proc/$pid/status")"
+    for thread in /proc/"$pid"/task/*/status; do
+        tell rights "$(sed -n 's/^CapEff:\t//p; s/^NoNewPrivs:\t//p; s/^Seccomp:\t//p' "$thread" | tr '\n' ' ')"
+    done
+    tell sandbox "$(penctl "$control" sandbox | tr '\n' ' ')"
+}
+
+http() {
+    tell http "$(bash -c "exec 3<>/dev/tcp/127.0.0.1/$1 && printf 'GET / HTTP/1.0\r\n\r\n' >&3 && head -n 1 <&3" | tr -d '\r')"
+}
+
+stop() {
+    systemctl reload "${1:-pen.service}"
+    tell reloaded "$(systemctl show -P ActiveState "${1:-pen.service}")"
+    systemctl stop "${1:-pen.service}"
+    tell ended "$(systemctl show -P Result "${1:-pen.service}")"
+}
+
+mode plain plain.cfg
+account
+http 80
+tell log "$(stat -c '%U %a' /var/log/pen/web.log)"
+stop
+
+mode strict plain.cfg strict
+account
+http 80
+stop
+
+mode tls tls.cfg tls
+account
+tell tls "$(echo | openssl s_client -connect 127.0.0.1:443 2>/dev/null | grep -c 'BEGIN CERTIFICATE')"
+stop
+
+mode udp udp.cfg
+account
+bash -c 'echo question >/dev/udp/127.0.0.1/53'
+tell flows "$(penctl /run/pen/control flows | tr '\n' ' ')"
+stop
+
+mode transparent transparent.cfg transparent
+account
+stop
+
+ip link add lan type veth peer name wire
+ip addr add 192.0.2.1/24 dev lan
+ip link set lan up
+ip link set wire up
+mode dsr dsr.cfg dsr
+account
+tell interface "$(penctl /run/pen/control dsr | head -n 1)"
+stop
+
+unit=pen.socket mode socket plain.cfg socket
+http 80
+account
+stop
+systemctl stop pen.socket
+unit=
+
+mode=instance
+cp /etc/pen/plain.cfg /etc/pen/web.cfg
+systemctl start pen@web.service
+account /run/pen-web/control pen@web.service
+http 80
+stop pen@web.service
+
+# A file that cannot be served: the check says so, and nothing is started.
+mode=broken
+echo 'no such word' >/etc/pen/pen.cfg
+rm -rf /etc/systemd/system/pen.service.d
+systemctl daemon-reload
+systemctl start pen.service
+tell started $?
+tell result "$(systemctl show -P Result pen.service)"
+systemctl stop pen.service
+
+echo end >>$out
