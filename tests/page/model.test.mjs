@@ -60,6 +60,14 @@ test('what is not well is listed, worst first, many of one service as one', () =
   assert.deepEqual(verdict(at('healthy')).items, []);
 });
 
+test('a service that is not in use is not there', () => {
+  const status = FARMS.healthy(1);
+  status.services.unshift({ service: 'default', mode: 'tcp', listen: [], ready: true, not_ready: [], servers: [] });
+  const data = digest(status, new Traces(), 1);
+  assert.deepEqual(data.services.map((s) => s.name), ['web', 'dns', 'ldap']);
+  assert.match(verdict(data).sub, /in 3 services/);
+});
+
 test('an operator who leaves a server out is no failure', () => {
   const status = FARMS.healthy(1);
   Object.assign(status.services[0].servers[1], { usable: false, blacklisted: true, sentence_s: 315_360_000, failed_ago_s: 9 });

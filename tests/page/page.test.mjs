@@ -287,6 +287,16 @@ look('says at once that Pen is gone, when, and recovers by itself', 'oneDown', {
   await page.waitForSelector('body:not(.gone)');
 });
 
+test('stands below any path', async () => {
+  const pen = await stand('oneDown');
+  const page = await chrome.page(`${pen.url}pen/`);
+  await page.waitForFunction(() => document.querySelector('h1').textContent === '1 of 9 servers is blacklisted');
+  assert.deepEqual(pen.asked.filter((path) => !path.startsWith('/pen/')), []);
+  assert.deepEqual(page.faults, []);
+  await page.close();
+  await pen.close();
+});
+
 test('says so when there never was an answer', async () => {
   const pen = await stand();
   pen.dead = true;
@@ -306,10 +316,12 @@ look('rests while nobody looks', 'healthy', {}, async (page, pen) => {
     Object.defineProperty(document, 'hidden', { value, configurable: true });
     document.dispatchEvent(new Event('visibilitychange'));
   }, hidden);
+  // Also if an answer is under way when the page is left.
+  pen.slow_ms = 700;
+  const polls = pen.polls + 1;
+  while (pen.polls < polls) await page.waitForTimeout(20);
   await hide(true);
-  await page.waitForTimeout(300); // an answer that was under way
-  const polls = pen.polls;
-  await page.waitForTimeout(4500);
+  await page.waitForTimeout(5000);
   assert.equal(pen.polls, polls);
   assert.match(await page.title(), /asleep/);
   await hide(false);
@@ -420,16 +432,23 @@ look('rows do not jump away from who is at work among them, and move on later', 
   while (pen.polls < polls + 2) await page.waitForTimeout(50);
   assert.deepEqual(await rows(page), order);
   await moved(order);
-  const focused = await page.locator('tr.server .open').nth(20).evaluate((button) => (button.focus(), button.textContent));
-  await moved(await rows(page));
+  const focused = await page.locator('tr.server .open').last().evaluate((button) => (button.focus(), button.textContent));
+  const before = await rows(page);
+  await page.evaluate(() => (location.hash = '#sort=conn&dir=up'));
+  await moved(before);
+  assert.ok((await rows(page)).indexOf(focused) < 10);
   assert.equal(await page.evaluate(() => document.activeElement.textContent), focused, 'the focus moves with its row');
 });
 
 look('a thousand servers: all there, and what is far off waits until it comes near', 'thousand', {}, async (page) => {
   assert.equal((await rows(page)).length, 1000);
+  const conns = () => page.$$eval('tr.server .c-conn', (cells) => [cells[0], cells.at(-1)].map((cell) => cell.textContent));
+  const [near, far] = await conns();
+  await page.waitForFunction((was) => document.querySelector('tr.server .c-conn').textContent !== was, near, { timeout: 30_000 });
+  assert.equal((await conns())[1], far);
   const last = page.locator('tr.server').last();
   await last.scrollIntoViewIfNeeded();
-  await page.waitForFunction(() => [...document.querySelectorAll('tr.server .c-new')].at(-1).textContent.trim() !== '');
+  await page.waitForFunction((was) => [...document.querySelectorAll('tr.server .c-conn')].at(-1).textContent !== was, far, { timeout: 30_000 });
   assert.match(await last.locator('.c-state').innerText(), /available/);
   await laidOut(page);
   await shot(page, 'thousand-desk', false);

@@ -12,10 +12,12 @@ const TYPES = { html: 'text/html; charset=utf-8', js: 'text/javascript; charset=
 
 /** A stand-in on a free port of loopback, or on `port`. */
 export async function stand(farm = 'healthy', port = 0) {
-  const it = { farm, poll: 0, polls: 0, dead: false, stuck: false, garbage: false, asked: [], commands: [], reply: { reply: '' }, replyStatus: 200 };
+  const it = { farm, poll: 0, polls: 0, dead: false, stuck: false, slow_ms: 0, garbage: false, asked: [], commands: [], reply: { reply: '' }, replyStatus: 200 };
   const server = createServer((request, response) => {
-    const path = request.url.split('?')[0];
-    it.asked.push(path);
+    // Also below a path, as behind a reverse proxy.
+    const asked = request.url.split('?')[0];
+    const path = asked.replace(/^\/pen(?=\/)/, '');
+    it.asked.push(asked);
     const send = (status, type, body) => {
       response.writeHead(status, { 'Content-Type': type, 'Content-Security-Policy': POLICY, 'X-Content-Type-Options': 'nosniff', 'Cache-Control': 'no-store' });
       response.end(body);
@@ -35,7 +37,7 @@ export async function stand(farm = 'healthy', port = 0) {
       if (it.garbage) return send(200, 'application/json', '{"pen":');
       it.poll += 1;
       const answer = typeof it.farm === 'function' ? it.farm(it.poll) : FARMS[it.farm](it.poll);
-      return send(200, 'application/json', JSON.stringify(answer));
+      return setTimeout(() => send(200, 'application/json', JSON.stringify(answer)), it.slow_ms);
     }
     if (path === '/control' && request.method === 'POST') {
       let body = '';

@@ -182,7 +182,8 @@ export function digest(status, traces, t) {
   for (const e of events) if (e.server != null) causes.set(`${e.service}\0${e.server}`, e.cause);
   const [history, pen] = [dict(status.history), dict(status.pen)];
   traces.begin(t);
-  const services = list(status.services).map((s) => serviceRow(dict(s), { history, causes, draining: pen.draining }, traces));
+  const all = list(status.services).map((s) => serviceRow(dict(s), { history, causes, draining: pen.draining }, traces));
+  const services = all.filter((s) => s.word !== 'not in use');
   traces.end();
   return { pen, services, events, step_s: num(history.step_s) || 5 };
 }

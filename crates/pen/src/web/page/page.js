@@ -84,7 +84,7 @@ function announce(title, states = told.states) {
 
 function show(v, state) {
   drawVerdict(v, jump);
-  document.title = `${v.level === 'ok' ? '' : `${v.title} – `}Pen ${location.host}`;
+  document.title = `${document.hidden ? '(asleep) ' : ''}${v.level === 'ok' ? '' : `${v.title} – `}Pen ${location.host}`;
   document.body.className = state;
 }
 

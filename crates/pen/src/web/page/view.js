@@ -205,8 +205,6 @@ function drawFarm({ services }, view, { toggle, steer, settle }) {
   put($('left'), cut ? `${count(cut)} further rows: the filter finds them.` : `${count(shown)} of ${count(servers.length)} servers fit the filter.`);
 }
 
-const TINTS = { bad: 'd33', warn: 'd90', info: '48f', ok: '2a6' };
-
 export function drawVerdict(v, jump) {
   mark($('verdict'), 'class', `panel ${v.level}`);
   put($('title'), v.title);
@@ -217,9 +215,6 @@ export function drawVerdict(v, jump) {
     put(line.lastChild, i + 1 === ITEMS_MAX && left > 1 ? `… and ${count(left)} more: see Trouble below` : item.text);
     line.lastChild.onclick = () => jump(item.row);
   });
-  // A disc where all is well, a square where not.
-  const shape = `<svg xmlns="${SVG}" viewBox="0 0 2 2"><rect width="2" height="2" rx="${v.level === 'ok' ? 1 : 0}" fill="#${TINTS[v.level] ?? 888}"/></svg>`;
-  mark($('icon'), 'href', `data:image/svg+xml,${encodeURIComponent(shape)}`);
 }
 
 /** Rows of text; a row of one cell heads those below it. */
