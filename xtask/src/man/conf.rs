@@ -61,8 +61,8 @@ pub fn page() -> String {
 
 fn format() -> Vec<String> {
     vec![
-        "One command per line. Words are separated by blanks; there are no quotes, so a word, such as \
-         a path, cannot hold a blank. Empty lines and lines that begin with # mean nothing; a # \
+        "One command per line. Words are separated by blanks; there are no quotes (but for the template \
+         of connection_log), so a word, such as a path, cannot hold a blank. Empty lines and lines that begin with # mean nothing; a # \
          further right is no comment. Lines may end in LF or CR LF. Words are case-sensitive. Words \
          behind a complete command are ignored."
             .to_owned(),
