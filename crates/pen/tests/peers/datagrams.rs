@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
-use pen_test::{Finished, Pen, Place, Program, Scratch, Sig, free_port, run, until};
+use pen_test::{Farm, Finished, Pen, Place, Program, Scratch, Sig, free_port, run, until};
 
 use crate::{Real, find};
 
@@ -150,11 +150,16 @@ fn dnsperf_loses_nothing_and_little_when_a_name_server_dies() {
 
 /// An rsyslogd that writes each message to its file.
 fn rsyslogd(program: &PathBuf) -> Real {
+    rsyslogd_with(program, "%msg:::drop-last-lf%")
+}
+
+/// The same, writing these properties.
+fn rsyslogd_with(program: &PathBuf, properties: &str) -> Real {
     let (scratch, place) = (Scratch::new(), Place::free());
     let file = scratch.path("messages").display().to_string();
     let config = format!(
         "module(load=\"imudp\")\ninput(type=\"imudp\" address=\"127.0.0.1\" port=\"{}\")\n\
-         template(name=\"t\" type=\"string\" string=\"%msg:::drop-last-lf%\\n\")\n\
+         template(name=\"t\" type=\"string\" string=\"{properties}\\n\")\n\
          action(type=\"omfile\" file=\"{file}\" template=\"t\")\n",
         place.port()
     );
@@ -195,6 +200,34 @@ fn every_line_of_syslog_reaches_one_of_two_collectors() {
     assert_eq!((one.len(), two.len()), (LINES / 2, LINES / 2));
     let all: BTreeSet<&String> = one.iter().chain(&two).collect();
     assert_eq!(all.len(), LINES, "a line twice");
+}
+
+#[test]
+fn the_connection_log_reaches_a_collector_line_by_line() {
+    const COUNT: usize = 300;
+    let Some(program) = find("rsyslogd") else { return };
+    let collector = rsyslogd_with(&program, "%rawmsg:::drop-last-lf%");
+    let farm = Farm::banners(2);
+    let target = format!("udp:127.0.0.1:{}", collector.place.port());
+    let pen =
+        Pen::over(&farm).args(["-r"]).command(&format!("connection_log json {target}")).start();
+    for _ in 0..COUNT {
+        assert!(pen.ask("127.0.0.1").is_some());
+    }
+    let lines = until("every line", || {
+        let text = std::fs::read_to_string(collector.scratch.path("messages")).unwrap_or_default();
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        (lines.len() >= COUNT).then_some(lines)
+    });
+    assert_eq!(lines.len(), COUNT);
+    let at = |server: &str| {
+        lines.iter().filter(|l| l.contains(&format!("\"server\":\"{server}\""))).count()
+    };
+    assert_eq!((at("0"), at("1")), (COUNT / 2, COUNT / 2));
+    for line in &lines {
+        let one: serde_json::Value = serde_json::from_str(line).expect(line);
+        assert!(one["reason"].as_str().is_some_and(|r| r.ends_with("_finished")), "{line}");
+    }
 }
 
 fn sipp_server(program: &PathBuf) -> Real {

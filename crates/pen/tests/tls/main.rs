@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod choice;
+mod connlog;
 mod early;
 mod facts;
 mod hall;
