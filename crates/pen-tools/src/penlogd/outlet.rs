@@ -218,6 +218,7 @@ fn count(lines: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::OpenOptions;
     use std::io::Read;
 
     use super::*;
