@@ -551,6 +551,8 @@ pub const UDP_PORT_USES: u32 = 1_024;
 pub const UDP_BATCH: usize = 64;
 /// Calls for one listening address per loop turn before the others get theirs.
 pub const UDP_ROUNDS_PER_TURN: u32 = 4;
+/// Datagrams of clients that are asked for at once while few come: twice as many as came before.
+pub const UDP_BATCH_MIN: usize = 8;
 /// Datagrams of one server that are taken in one loop turn before the others get theirs.
 pub const UDP_ANSWERS_PER_TURN: usize = 64;
 /// Answers that are asked for at once at a local port, where mostly one waits.

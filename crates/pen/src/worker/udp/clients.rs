@@ -1,6 +1,5 @@
 //! Datagrams of clients: whose flow they are, and on to its server.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
@@ -31,13 +30,16 @@ impl Worker {
         let mut more = false;
         for _ in 0..limits::UDP_ROUNDS_PER_TURN {
             inbox.clear();
+            let asked = self.udp.ask;
             // Nothing waits, or the system is short of something: it says so again if it matters.
-            let Ok(came) = inbox.receive(&*socket, limits::UDP_BATCH) else {
+            let Ok(came) = inbox.receive(&*socket, asked) else {
                 more = false;
                 break;
             };
+            // Each that is asked for costs a little even if it does not come.
+            self.udp.ask = (came * 2).clamp(limits::UDP_BATCH_MIN, limits::UDP_BATCH);
             self.pass_on(scene, key, &inbox);
-            more = came == limits::UDP_BATCH;
+            more = came == asked;
             if !more {
                 break;
             }
@@ -54,8 +56,7 @@ impl Worker {
     }
 
     fn pass_on(&mut self, scene: Scene<'_>, door: usize, inbox: &Inbox) {
-        // By port, each in the order of arrival.
-        let mut by_port: BTreeMap<u64, Vec<Parcel>> = BTreeMap::new();
+        let mut parcels = std::mem::take(&mut self.udp.parcels);
         for place in 0..inbox.filled() {
             let Some(got) = inbox.get(place) else { continue };
             let found = match got.from {
@@ -70,8 +71,7 @@ impl Worker {
                     flow.ask(count, bytes);
                     table.counts.to_servers += count;
                     table.counts.to_servers_bytes += bytes;
-                    let parcel = Parcel { place, to: flow.server, flow: id };
-                    by_port.entry(flow.port).or_default().push(parcel);
+                    parcels.push(Parcel { port: flow.port, place, to: flow.server, flow: id });
                     self.log_flow(scene, id, &got);
                 }
                 Ok((_, None)) => table.counts.drop(DropReason::NoServer, count),
@@ -82,10 +82,14 @@ impl Worker {
             }
         }
         let mut outbox = std::mem::take(&mut self.udp.outbox);
-        for (port, parcels) in by_port {
-            self.post(scene, port, &parcels, inbox, &mut outbox);
+        // By port, each in the order of arrival.
+        parcels.sort_by_key(|p| p.port);
+        for batch in parcels.chunk_by(|a, b| a.port == b.port) {
+            let Some(first) = batch.first() else { continue };
+            self.post(scene, first.port, batch, inbox, &mut outbox);
         }
-        self.udp.outbox = outbox;
+        parcels.clear();
+        (self.udp.outbox, self.udp.parcels) = (outbox, parcels);
     }
 
     /// Whether an answer would go to Pen itself, or to nobody or everybody.

@@ -29,7 +29,7 @@ use pen_sys::datagrams::{Inbox, Outbox};
 
 use crate::shared::Service;
 use ports::Ports;
-use post::Reply;
+use post::{Parcel, Reply};
 
 /// Marks the epoll token of a local port towards servers; the rest of it is the port's number.
 pub const PORT_BIT: u64 = 1 << 62;
@@ -45,6 +45,10 @@ pub struct Udp {
     replies: Vec<Reply>,
     answers: Option<Inbox>,
     requests: Option<Inbox>,
+    /// Datagrams of clients on their way to servers, while a batch is passed on.
+    parcels: Vec<Parcel>,
+    /// Datagrams of clients that are asked for at once.
+    ask: usize,
     outbox: Outbox,
     secret: RandomState,
 }
@@ -82,6 +86,8 @@ impl Udp {
             replies: Vec::new(),
             answers: None,
             requests: None,
+            parcels: Vec::new(),
+            ask: limits::UDP_BATCH_MIN,
             outbox: Outbox::new(),
             secret: RandomState::new(),
         }

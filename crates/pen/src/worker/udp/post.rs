@@ -12,6 +12,8 @@ use rustix::io::Errno;
 /// A datagram of a client on its way to a server; the bytes are in an inbox.
 #[derive(Clone, Copy)]
 pub struct Parcel {
+    /// The local port it leaves from.
+    pub port: u64,
     /// Its place in the inbox.
     pub place: usize,
     /// The server.
