@@ -29,6 +29,37 @@ pub(super) struct Opened {
     pub(super) sockets: Vec<(PacketSocket, Ring)>,
 }
 
+/// The sockets of several threads that share what arrives at an interface.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Meeting {
+    /// The interface's number.
+    pub(super) index: i32,
+    group: u16,
+}
+
+/// A socket that hears an interface which was made anew, and shares it with those of the other
+/// threads, wherever these `meet`.
+pub(super) fn join(
+    link: &Link,
+    meet: &mut Option<Meeting>,
+) -> Result<(PacketSocket, Ring), String> {
+    let (socket, mut ring) = open(link)?;
+    let known = meet.filter(|m| m.index == link.index);
+    let group = socket.share(known.map(|m| m.group));
+    let group = group.map_err(|e| format!("cannot share the interface between threads: {e}"))?;
+    *meet = Some(Meeting { index: link.index, group });
+    if known.is_some() {
+        forget(&mut ring);
+    }
+    Ok((socket, ring))
+}
+
+/// Leaves out what a socket heard before it shared: the others have heard it, too.
+fn forget(ring: &mut Ring) {
+    let heard = (0..ring.places()).take_while(|n| ring.frame(*n).is_some()).count();
+    ring.release(heard);
+}
+
 /// How the interface called `name` is at this moment.
 pub(super) fn look(name: &str) -> Result<Link, String> {
     let seen = packets::interface(name).map_err(|e| match e.kind() {
@@ -61,11 +92,12 @@ impl Opened {
             }
             // An interface that is down cannot be shared on older kernels; one thread serves it.
             let Some(group) = group else { break };
-            let next = open(&link)?;
-            if next.0.share(Some(group)).is_err() {
+            let (socket, mut ring) = open(&link)?;
+            if socket.share(Some(group)).is_err() {
                 break;
             }
-            sockets.push(next);
+            forget(&mut ring);
+            sockets.push((socket, ring));
         }
         Ok(Self { interface: name.to_owned(), link, sockets })
     }

@@ -36,7 +36,7 @@ use rustix::event::{EventfdFlags, eventfd};
 
 use crate::logs::Logs;
 use crate::shared::Service;
-use link::{Link, Opened};
+use link::{Link, Meeting, Opened};
 use post::Post;
 use tally::Tally;
 use view::{Eyes, View};
@@ -84,6 +84,8 @@ struct Shared {
     /// The interface as it was seen last. Held while a view is built, so that views are built one
     /// after the other.
     link: Mutex<Link>,
+    /// Where the first thread that followed an interface made anew lets the others share.
+    anew: Mutex<Option<Meeting>>,
     tarpit: Mutex<Tarpit>,
     tallies: Vec<Apart<Tally>>,
     bells: Vec<OwnedFd>,
@@ -209,6 +211,7 @@ impl Crew {
             view: ArcSwap::from_pointee(View::build(service, &link, None)),
             interface,
             link: Mutex::new(link),
+            anew: Mutex::new(None),
             tarpit: Mutex::new(Tarpit::new((secret.hash_one(1), secret.hash_one(2)))),
             tallies: sockets.iter().map(|_| Apart::default()).collect(),
             bells: sockets.iter().map(bell).collect::<rustix::io::Result<_>>()?,
@@ -260,6 +263,10 @@ impl Shared {
 
     fn link(&self) -> MutexGuard<'_, Link> {
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn anew(&self) -> MutexGuard<'_, Option<Meeting>> {
+        self.anew.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tarpit(&self) -> MutexGuard<'_, Tarpit> {

@@ -254,16 +254,20 @@ impl Post {
             self.index = view.index;
             return;
         }
-        // Sockets that share an interface cannot be moved to another one. The first thread opens
-        // one of its own; with a second, frames would be forwarded twice.
-        if self.number != 0 {
-            self.index = view.index;
-            return;
-        }
+        // Sockets that share an interface cannot be moved to another one, only replaced, and shared
+        // again when it is up.
         let link = self.shared.link().clone();
-        match link::open(&link) {
+        let opened = match self.shared.tallies.len() {
+            1 => link::open(&link),
+            _ if !link.up => {
+                self.retry = now;
+                return;
+            }
+            _ => link::join(&link, &mut self.shared.anew()),
+        };
+        match opened {
             Ok((socket, ring)) => {
-                (self.socket, self.ring, self.index) = (socket, ring, view.index);
+                (self.socket, self.ring, self.index) = (socket, ring, link.index);
             }
             Err(why) => self.shared.say_deaf(view, &why),
         }

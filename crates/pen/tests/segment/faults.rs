@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use pen_test::{in_own_network, is_root, pen_program, run, until};
 
-use crate::hall::{SERVERS, SWITCH, Segment, VIP, connect};
+use crate::hall::{SERVERS, SWITCH, Segment, VIP, connect, plug};
 
 #[test]
 fn a_server_is_lost_and_found() {
@@ -43,6 +43,39 @@ fn the_interface_goes_down_and_comes_back() {
         segment.pen.run("ip link set eth0 mtu 1400");
         pen.says("its MTU is 1400 now");
         assert_eq!(pen.stop(), Some(0));
+    });
+}
+
+#[test]
+fn all_threads_hear_an_interface_that_was_made_anew() {
+    let test = "faults::all_threads_hear_an_interface_that_was_made_anew";
+    in_own_network(test, SWITCH, || {
+        let segment = Segment::new();
+        segment.serve(80);
+        let words = ["-r", "-O", "workers 2", VIP];
+        let pen = segment.pen(&[&words[..], &SERVERS[..]].concat());
+        segment.ask_until("10.0.0.2", VIP, 80);
+        // Sockets for all protocols that run: on an interface that is there.
+        let hears = || {
+            let sockets =
+                segment.pen.inside(|| std::fs::read_to_string("/proc/thread-self/net/packet"));
+            let sockets = sockets.expect("the kernel tells");
+            let running = |line: &&str| {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                (words.get(3), words.get(5)) == (Some(&"0003"), Some(&"1"))
+            };
+            sockets.lines().filter(running).count()
+        };
+        assert_eq!(hears(), 2);
+        segment.pen.run("ip link del eth0");
+        pen.says("there is no such interface; no frame is forwarded");
+        assert_eq!(hears(), 0);
+        plug(&segment.pen, "port9");
+        pen.says("it was made anew");
+        until("both threads", || (hears() == 2).then_some(()));
+        segment.ask_until("10.0.0.3", VIP, 80);
+        let seen: BTreeSet<_> = (0..40).map(|_| segment.ask("10.0.0.2", VIP, 80)).collect();
+        assert_eq!(seen, [Some(0), Some(1)].into(), "nothing is lost between the threads");
     });
 }
 
