@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use pen_test::{Pen, Place, Sig, UdpClient, UdpServer, in_own_network, until};
+use pen_test::{Pen, Place, Sig, UdpClient, UdpServer, holds, in_own_network, until};
 
 use super::{SILENCE, count, udp};
 
@@ -130,6 +130,26 @@ fn servers_without_a_way_are_left_alone_once_per_flow() {
             assert_eq!(count(&pen, &["moved"]), 1);
         },
     );
+}
+
+#[test]
+fn a_circle_through_another_pen_is_broken_by_the_limit() {
+    let places = [(); 2].map(|()| SocketAddr::from(([127, 0, 0, 1], pen_test::free_port())));
+    let pen = |here: usize, limit: &str| {
+        let pen = Pen::bare().listen(&Place::Tcp(places[here])).args(["-U", "-x", "64"]);
+        pen.command(limit).servers([places[1 - here]]).start()
+    };
+    let (limited, other) = (pen(0, "limit_rate 20"), pen(1, "debug 0"));
+    let client = UdpClient::of(limited.place());
+    client.send(b"round and round");
+    until("the end of the circle", || {
+        (count(&limited, &["dropped", "over_limit"]) > 0).then_some(())
+    });
+    // One datagram was there, and it is gone.
+    let opened = || (count(&limited, &["opened"]), count(&other, &["opened"]));
+    let before = opened();
+    assert!(holds(SILENCE, || opened() == before), "it goes on");
+    assert!(before.0 <= 40, "{before:?}");
 }
 
 #[test]
