@@ -95,7 +95,7 @@ const long = `${'a-very-long-name-of-a-server-'.repeat(6)}end`;
 
 function many(poll, services, each, change = () => ({})) {
   return Array.from({ length: services }, (_, k) => service(`service-${String(k).padStart(2, '0')}`, poll,
-    Array.from({ length: each }, (_, i) => server(i, poll, { name: `node-${k}-${i}`, address: `10.${k}.${i >> 8}.${i & 255}`, ...change(k, i) })),
+    Array.from({ length: each }, (_, i) => server(i, poll, { name: `www-${k}-${i}`, address: `10.${k}.${i >> 8}.${i & 255}`, ...change(k, i) })),
     { listen: [String(8000 + k)] }));
 }
 

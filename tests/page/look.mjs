@@ -20,7 +20,7 @@ export async function browser() {
     async page(url, { width = 1280, height = 900, dark = false, still = true } = {}) {
       const page = await context.newPage();
       page.faults = [];
-      page.setDefaultTimeout(15_000);
+      page.setDefaultTimeout(30_000);
       const own = new URL(url).origin;
       page.on('console', (m) => ['error', 'warning'].includes(m.type()) && page.faults.push(`console: ${m.text()}`));
       page.on('pageerror', (e) => page.faults.push(`error: ${e}`));

@@ -133,12 +133,12 @@ test('rows are filtered, sorted and kept below their service', () => {
   const { services } = at('fifty', 3);
   const names = (view) => choose(services, { q: '', show: '', service: '', sort: 'server', dir: 'up', ...view }).map((r) => r.name);
   assert.equal(names({}).length, 51);
-  assert.deepEqual(names({ show: 'trouble' }), ['service-00', 'node-0-5', 'node-0-22', 'node-0-39']);
-  assert.deepEqual(names({ q: 'NODE-0-4 10.0.0.41' }), ['service-00', 'node-0-41']);
-  assert.deepEqual(names({ q: 'blacklisted 0.22' }), ['service-00', 'node-0-22']);
+  assert.deepEqual(names({ show: 'trouble' }), ['service-00', 'www-0-5', 'www-0-22', 'www-0-39']);
+  assert.deepEqual(names({ q: 'WWW-0-4 10.0.0.41' }), ['service-00', 'www-0-41']);
+  assert.deepEqual(names({ q: 'blacklisted 0.22' }), ['service-00', 'www-0-22']);
   assert.deepEqual(names({ q: 'nowhere' }), []);
-  assert.deepEqual(names({ dir: 'down' }).slice(0, 3), ['service-00', 'node-0-49', 'node-0-48']);
-  assert.deepEqual(names({ sort: 'state' }).slice(0, 4), ['service-00', 'node-0-5', 'node-0-22', 'node-0-39']);
+  assert.deepEqual(names({ dir: 'down' }).slice(0, 3), ['service-00', 'www-0-49', 'www-0-48']);
+  assert.deepEqual(names({ sort: 'state' }).slice(0, 4), ['service-00', 'www-0-5', 'www-0-22', 'www-0-39']);
   const conns = choose(services, { q: '', show: '', service: '', sort: 'conn', dir: 'down' }).slice(1).map((r) => r.conn);
   assert.deepEqual(conns, [...conns].sort((a, b) => b - a));
   assert.deepEqual(names({ service: 'another' }), []);
