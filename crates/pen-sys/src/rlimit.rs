@@ -6,7 +6,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 
 /// By the call that only reads: filters of service managers refuse the one that also sets. `u64::MAX`
 /// is unlimited.
-fn getrlimit(resource: libc::__rlimit_resource_t) -> Rlimit {
+fn getrlimit(resource: i64) -> Rlimit {
     let mut now = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the kernel writes two numbers of 64 bits to the place that is handed over, which lives
     // until the call returns; both architectures that Pen is built for have the call in this form.
@@ -21,7 +21,7 @@ fn getrlimit(resource: libc::__rlimit_resource_t) -> Rlimit {
 /// returned.
 #[must_use]
 pub fn raise_descriptors() -> u64 {
-    let now = getrlimit(libc::RLIMIT_NOFILE);
+    let now = getrlimit(libc::RLIMIT_NOFILE.into());
     let wanted = Rlimit { current: now.maximum, maximum: now.maximum };
     let current =
         if setrlimit(Resource::Nofile, wanted).is_ok() { now.maximum } else { now.current };
@@ -33,7 +33,7 @@ pub fn raise_descriptors() -> u64 {
 /// # Errors
 /// What setrlimit says.
 pub fn core_files(wanted: bool) -> io::Result<()> {
-    let now = getrlimit(libc::RLIMIT_CORE);
+    let now = getrlimit(libc::RLIMIT_CORE.into());
     let maximum = now.maximum;
     let current = if wanted { maximum } else { Some(0) };
     if now.current == current {
@@ -50,17 +50,17 @@ mod tests {
 
     #[test]
     fn the_soft_limit_of_descriptors_reaches_the_hard_one() {
-        let hard = getrlimit(libc::RLIMIT_NOFILE).maximum.unwrap_or(u64::MAX);
+        let hard = getrlimit(libc::RLIMIT_NOFILE.into()).maximum.unwrap_or(u64::MAX);
         assert_eq!(raise_descriptors(), hard);
-        assert_eq!(getrlimit(libc::RLIMIT_NOFILE).current.unwrap_or(u64::MAX), hard);
+        assert_eq!(getrlimit(libc::RLIMIT_NOFILE.into()).current.unwrap_or(u64::MAX), hard);
     }
 
     #[test]
     fn core_files_are_off_and_on() {
         core_files(false).unwrap();
-        assert_eq!(getrlimit(libc::RLIMIT_CORE).current, Some(0));
+        assert_eq!(getrlimit(libc::RLIMIT_CORE.into()).current, Some(0));
         core_files(true).unwrap();
-        let now = getrlimit(libc::RLIMIT_CORE);
+        let now = getrlimit(libc::RLIMIT_CORE.into());
         assert_eq!(now.current, now.maximum);
         core_files(false).unwrap();
     }

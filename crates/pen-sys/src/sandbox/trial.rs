@@ -19,40 +19,47 @@ pub struct Attempt {
 pub fn attempt_forbidden() -> Vec<Attempt> {
     let nowhere = std::ptr::null::<libc::c_char>();
     let nobody = -1_i64;
+    let none = 0_i64;
     // SAFETY: no attempt hands the kernel memory of this process: pointers are null, descriptors and
     // ids are none, sizes are 0. If it is permitted, the kernel finds nothing to do.
     unsafe {
         vec![
-            attempt("execute a program", || libc::syscall(libc::SYS_execve, nowhere, 0, 0)),
+            attempt("execute a program", || libc::syscall(libc::SYS_execve, nowhere, none, none)),
             attempt("start a process", || {
                 // A signal table of one's own in shared memory: no kernel makes that.
-                let nonsense = libc::CLONE_SIGHAND;
-                libc::syscall(libc::SYS_clone, nonsense, 0, 0, 0, 0)
+                let nonsense = i64::from(libc::CLONE_SIGHAND);
+                libc::syscall(libc::SYS_clone, nonsense, none, none, none, none)
             }),
-            attempt("look into a process", || libc::syscall(libc::SYS_ptrace, nobody, 0, 0, 0)),
+            attempt("look into a process", || {
+                libc::syscall(libc::SYS_ptrace, nobody, none, none, none)
+            }),
             attempt("read another process", || {
-                libc::syscall(libc::SYS_process_vm_readv, nobody, 0, 0, 0, 0, nobody)
+                libc::syscall(libc::SYS_process_vm_readv, nobody, none, none, none, none, nobody)
             }),
-            attempt("enter a namespace", || libc::syscall(libc::SYS_setns, nobody, 0)),
-            attempt("make a namespace", || libc::syscall(libc::SYS_unshare, 0)),
-            attempt("make a device", || libc::syscall(libc::SYS_mknodat, nobody, nowhere, 0, 0)),
+            attempt("enter a namespace", || libc::syscall(libc::SYS_setns, nobody, none)),
+            attempt("make a namespace", || libc::syscall(libc::SYS_unshare, none)),
+            attempt("make a device", || {
+                libc::syscall(libc::SYS_mknodat, nobody, nowhere, none, none)
+            }),
             attempt("use the keys of the kernel", || libc::syscall(libc::SYS_keyctl, nobody)),
-            attempt("use io_uring", || libc::syscall(libc::SYS_io_uring_enter, nobody, 0, 0, 0, 0)),
+            attempt("use io_uring", || {
+                libc::syscall(libc::SYS_io_uring_enter, nobody, none, none, none, none)
+            }),
             attempt("watch the processor", || {
-                libc::syscall(libc::SYS_perf_event_open, nowhere, 0, 0, nobody, 0)
+                libc::syscall(libc::SYS_perf_event_open, nowhere, none, none, nobody, none)
             }),
             attempt("become another user", || {
                 libc::syscall(libc::SYS_setresuid, nobody, nobody, nobody)
             }),
             attempt("open a socket of another family", || {
-                libc::syscall(libc::SYS_socket, libc::AF_APPLETALK, nobody, nobody)
+                libc::syscall(libc::SYS_socket, i64::from(libc::AF_APPLETALK), nobody, nobody)
             }),
             attempt("make memory executable", || {
-                libc::syscall(libc::SYS_mprotect, nowhere, 0, libc::PROT_EXEC)
+                libc::syscall(libc::SYS_mprotect, nowhere, none, i64::from(libc::PROT_EXEC))
             }),
             attempt("type into a terminal", || {
                 // TIOCSTI
-                libc::syscall(libc::SYS_ioctl, nobody, 0x5412, nowhere)
+                libc::syscall(libc::SYS_ioctl, nobody, 0x5412_i64, nowhere)
             }),
         ]
     }
