@@ -10,18 +10,28 @@ const DAY_MS: i64 = 86_400_000;
 pub fn iso(out: &mut String, at: WallMs) {
     let (days, ms) = (at.0.div_euclid(DAY_MS), at.0.rem_euclid(DAY_MS));
     let (year, month, day) = civil(days);
-    let text = match year {
-        0..=9999 => out.write_fmt(format_args!(
-            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z",
-            ms / 3_600_000,
-            ms / 60_000 % 60,
-            ms / 1_000 % 60,
-            ms % 1_000
-        )),
-        _ => out.write_fmt(format_args!("@{}", at.0)),
-    };
-    // Writing to a string cannot fail.
-    let _ = text;
+    if !(0..=9999).contains(&year) {
+        // Writing to a string cannot fail.
+        let _ = write!(out, "@{}", at.0);
+        return;
+    }
+    // By hand: a line of a log begins with it.
+    let parts = [
+        ('-', 4, year),
+        ('-', 2, month),
+        ('T', 2, day),
+        (':', 2, ms / 3_600_000),
+        (':', 2, ms / 60_000 % 60),
+        ('.', 2, ms / 1_000 % 60),
+        ('Z', 3, ms % 1_000),
+    ];
+    for (after, width, number) in parts {
+        for place in (0..width).rev() {
+            let digit = u32::try_from(number / 10_i64.pow(place) % 10).unwrap_or_default();
+            out.extend(char::from_digit(digit, 10));
+        }
+        out.push(after);
+    }
 }
 
 /// Year, month and day of the Gregorian calendar, `days` after 1970-01-01. The year is taken to begin

@@ -145,6 +145,14 @@ fn a_template_is_what_it_says() {
 }
 
 #[test]
+fn numbers_are_what_they_are() {
+    for n in [0, 1, 9, 10, 99, 100, 4_294_967_296, u64::MAX] {
+        let record = Record { bytes_in: n, ..record() };
+        assert_eq!(line(&template("%{bytes_in}"), &record), n.to_string());
+    }
+}
+
+#[test]
 fn places_are_words() {
     for word in
         ["/var/log/x", "./x", "syslog", "journald", "stdout", "udp:loghost:514", "udp:[::1]:5"]

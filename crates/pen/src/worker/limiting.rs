@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 
 use pen_core::addr::Peer;
 use pen_core::arrivals::{Admission, Excess};
+use pen_core::event::EventKey;
 use pen_core::reasons::CloseReason;
 use pen_core::select::Visitor;
 use pen_core::service::Live;
@@ -71,7 +72,7 @@ impl Worker {
         excess: Excess,
         then: &str,
     ) {
-        self.logs.say_often(Topic::OverLimit, Level::Always, || {
+        let text = || {
             let (name, client, word) = (&service.name, client.addr, excess.word());
             let limit = service.live.load().config.limit;
             let what = match excess {
@@ -79,6 +80,8 @@ impl Worker {
                 Excess::Rate => format!("opens more than {} a second", limit.rate),
             };
             format!("{name}: client {client}: its source {what} ({word}); {then}")
-        });
+        };
+        self.tell_refused(service, (EventKey::LimitReached, excess.word()), client, text);
+        self.logs.say_often(Topic::OverLimit, Level::Always, text);
     }
 }

@@ -14,6 +14,7 @@ use pen_core::journey::Journey;
 use pen_core::limits;
 use pen_core::moment::Moment;
 use pen_core::relay::Side;
+use pen_core::servers::Server;
 use pen_core::service::Live;
 use pen_sys::sockets;
 use rustix::net::{SocketAddrAny, getpeername, getsockname};
@@ -84,7 +85,8 @@ impl Worker {
         let Some(conn) = self.conns.get_mut(key as usize).filter(|c| !c.is_idler()) else { return };
         let station = self.stations.get(conn.station as usize);
         if conn.ends.is_none() && station.is_some_and(|s| s.collector.is_some()) {
-            conn.ends = Some(Box::new(ends_of(conn)));
+            let place = conn.socket(Side::Server).and_then(peer);
+            conn.ends = Some(Box::new(Ends { place, ..ends_of(conn) }));
         }
     }
 
@@ -203,7 +205,11 @@ fn of_connection(conn: &Conn, live: &Live, what: What, now: Moment) -> Record {
     let journey = conn.journey.as_ref();
     let server = conn.server();
     let at_home = journey.filter(|j| j.is_where_it_was(live)).and_then(Journey::server);
-    let place = at_home.and_then(|s| live.server(s)).and_then(|s| s.place());
+    // Where the settings are others by now the socket knows better, if it is there.
+    let place = match at_home {
+        Some(server) => live.server(server).and_then(Server::place),
+        None => conn.socket(Side::Server).and_then(peer).or(ends.place),
+    };
     Record {
         what,
         wall: clock::wall_ms(),
@@ -213,7 +219,7 @@ fn of_connection(conn: &Conn, live: &Live, what: What, now: Moment) -> Record {
         client: conn.visitor.peer,
         server,
         server_name: journey.and_then(|j| name_of(j, live)),
-        place: place.or(ends.place),
+        place,
         trail: journey.and_then(Journey::trail).cloned().map(Box::new),
         asked_ms: conn.times.asked(),
         connected_ms: conn.times.connected(),
@@ -240,7 +246,7 @@ fn ends_of(conn: &Conn) -> Ends {
         listener: down.and_then(|s| local(getsockname(s).ok()?)),
         client: down.filter(|_| !unix).and_then(tcp_facts),
         server: up.and_then(tcp_facts),
-        place: up.and_then(peer),
+        place: None,
     }
 }
 
