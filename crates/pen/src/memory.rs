@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
+use pen_core::event::{EventKey, Subject};
 use pen_core::limits;
 use pen_core::memory::{self, Stage};
 use pen_core::report::memory::MemoryRow;
@@ -185,7 +186,7 @@ impl Guard {
     }
 
     fn say(&self, stage: Stage, used: u64, budget: u64) {
-        self.logs.say(Level::Always, || {
+        let text = || {
             let percent = memory::percent(used, budget);
             let (used, budget) = (used >> 20, budget >> 20);
             format!(
@@ -193,7 +194,9 @@ impl Guard {
                 stage.word(),
                 stage.doing()
             )
-        });
+        };
+        self.logs.event(Subject::new(EventKey::Memory).because(stage.word()), |e| e.saying(text()));
+        self.logs.say(Level::Always, text);
     }
 }
 

@@ -81,6 +81,8 @@ event_keys! {
     NoServer = "no_server", Error;
     /// A limit is reached; `cause` says which.
     LimitReached = "limit_reached", Warning;
+    /// Pen uses more or less of the memory it may have; `cause` says how it stands.
+    Memory = "memory", Warning;
     /// A certificate expires soon or has expired.
     CertificateExpiring = "certificate_expiring", Warning;
     /// A certificate, or what belongs to it, was read again.
@@ -136,6 +138,7 @@ impl EventKey {
                 | Self::AddressConflict
                 | Self::InterfaceChanged
                 | Self::ControlRefused
+                | Self::Memory
                 | Self::LogFailed
                 | Self::LogRecovered
                 | Self::LogLosses
@@ -154,7 +157,7 @@ impl EventKey {
 
     /// Whether it is one of those that undo each other.
     pub(super) fn is_state(self) -> bool {
-        matches!(self.group(), Self::ServerDown | Self::LogFailed)
+        matches!(self.group(), Self::ServerDown | Self::LogFailed | Self::Memory)
     }
 }
 
