@@ -2,9 +2,11 @@
 # Direct server return beside the kernel's own forwarding and the classic pen, between network
 # namespaces: a client floods the service with small datagrams from core 1, the balancer has core 0.
 # Rounds in turn; at the end the median of each, least to most. BEFORE=PROGRAM measures another build
-# of Pen beside. As root, with ip, nft and taskset:
+# of Pen beside. FRAMES=1 floods with raw frames: sockets of UDP cannot send as many as are forwarded.
+# As root, with ip, nft and taskset:
 #
-#   cargo build --release -p pen -p pen-tools && cargo build --release -p pen-test --example flood
+#   cargo build --release -p pen -p pen-tools
+#   cargo build --release -p pen-test --example flood && cargo build --release -p pen-sys --examples
 #   bench/dsr.sh [SECONDS [ROUNDS]]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -52,12 +54,21 @@ arrived() {
 }
 ticks() { if [ -n "$1" ]; then cat /proc/"$1"/task/*/stat | awk '{ s += $14 + $15 } END { print s }'; else echo 0; fi; }
 
+# flood ADDRESS SECONDS: from core 1, how many went
+flood() {
+    if [ -n "${FRAMES:-}" ]; then
+        inside client taskset -c 1 "$built/examples/flood_frames" eth0 "$mac" "$1:$port" "$2"
+    else
+        inside client taskset -c 1 "$built/examples/flood" "$1:$port" "$2"
+    fi
+}
+
 # measure NAME ADDRESS [PID]
 measure() {
     local pid=${3:-} before used sent
-    inside client taskset -c 1 "$built/examples/flood" "$2:$port" 1 >/dev/null
+    flood "$2" 1 >/dev/null
     before=$(arrived) used=$(ticks "$pid")
-    sent=$(inside client taskset -c 1 "$built/examples/flood" "$2:$port" "$seconds")
+    sent=$(flood "$2" "$seconds")
     sleep 0.2
     awk -v name="$1" -v sent="$sent" -v got="$(($(arrived) - before))" \
         -v used="$(($(ticks "$pid") - used))" -v s="$seconds" 'BEGIN {
@@ -88,6 +99,7 @@ kernel() {
     inside pen sysctl -q -w net.ipv4.ip_forward=0
 }
 
+mac=$(ip -n "${name}pen" -o link show eth0 | sed 's/.*ether \([0-9a-f:]*\).*/\1/')
 inside pen sysctl -q -w net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.eth0.send_redirects=0
 ip -n "${name}client" route add 10.9.9.9/32 via 10.0.0.50
 ip -n "${name}client" route add 10.9.9.8/32 via 10.0.0.50
