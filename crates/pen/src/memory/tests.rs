@@ -1,3 +1,5 @@
+//! The memory budget: what its thread sees, and what it tells the workers.
+
 use super::*;
 
 fn pool() -> Arc<Pool> {
