@@ -8,6 +8,7 @@ mod logs;
 mod packets;
 mod routes;
 mod segments;
+mod web;
 
 use crate::Target;
 
@@ -31,6 +32,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "http", run: http::run, seeds: http::seeds },
     Target { name: "commands", run: commands::run, seeds: commands::seeds },
     Target { name: "logs", run: logs::run, seeds: logs::seeds },
+    Target { name: "web", run: web::run, seeds: web::seeds },
 ];
 
 /// Seeds with names.
