@@ -18,6 +18,7 @@ mod tests;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -40,7 +41,6 @@ pub use facts::Sources;
 #[derive(Debug)]
 pub struct Web {
     shared: Arc<Shared>,
-    started: bool,
 }
 
 /// What both threads know.
@@ -53,6 +53,8 @@ struct Shared {
     door: Mutex<Option<Arc<Door>>>,
     /// Rings when there is another door.
     bell: OwnedFd,
+    /// The thread runs.
+    alive: AtomicBool,
     /// Where wishes of the page go.
     wishes: Wishes,
     /// Known to the page of this process only.
@@ -89,12 +91,13 @@ impl Web {
             rules: ArcSwap::default(),
             door: Mutex::default(),
             bell: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            alive: AtomicBool::new(false),
             wishes: Wishes::new()?,
             token: secret.iter().map(|byte| format!("{byte:02x}")).collect(),
             facts,
             descriptors,
         });
-        Ok(Self { shared, started: false })
+        Ok(Self { shared })
     }
 
     /// Where wishes of the page arrive.
@@ -137,11 +140,10 @@ impl Web {
                 "metrics: access list {list} is empty: only loopback addresses are let in"
             ));
         }
-        if !self.started {
-            match start(&self.shared) {
-                Ok(()) => self.started = true,
-                Err(e) => cautions.push(format!("cannot start the web thread: {e}")),
-            }
+        if !self.shared.alive.load(Ordering::Acquire)
+            && let Err(e) = start(&self.shared)
+        {
+            cautions.push(format!("cannot start the web thread: {e}"));
         }
         cautions
     }
@@ -164,18 +166,28 @@ impl Web {
 
 fn start(shared: &Arc<Shared>) -> io::Result<()> {
     let mut host = Host::new(Arc::clone(shared))?;
-    let logs = shared.logs.clone();
+    let mine = Arc::clone(shared);
+    shared.alive.store(true, Ordering::Release);
     let thread = std::thread::Builder::new().name("pen-web".to_owned());
-    thread.spawn(move || {
+    let spawned = thread.spawn(move || {
         let why = match catch_unwind(AssertUnwindSafe(|| host.run())) {
             Ok(Err(e)) => e.to_string(),
             _ => "a defect of Pen".to_owned(),
         };
-        logs.say(Level::Always, || {
-            format!("WARNING: metrics: the web thread ends ({why}); everything else goes on")
+        // Nobody is to wait in a queue that nobody looks at; the next change of settings opens it anew.
+        mine.door().take();
+        mine.alive.store(false, Ordering::Release);
+        mine.logs.say(Level::Always, || {
+            format!(
+                "WARNING: metrics: the web thread ends ({why}); nothing is shown until settings are \
+                 changed, everything else goes on"
+            )
         });
-    })?;
-    Ok(())
+    });
+    if spawned.is_err() {
+        shared.alive.store(false, Ordering::Release);
+    }
+    spawned.map(drop)
 }
 
 impl Shared {
