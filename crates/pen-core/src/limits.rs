@@ -433,6 +433,22 @@ pub const WATCHERS_MAX: usize = 16;
 pub const PENCTL_COMMAND_MAX: usize = 1_000;
 /// Seconds `penctl` waits for one address to answer its connect.
 pub const PENCTL_CONNECT_S: u32 = 10;
+/// Seconds between two looks of `penctl top`.
+pub const PENCTL_TOP_S: u32 = 2;
+/// Bytes of one reply that `penctl top` takes in. A longer one is an error.
+pub const PENCTL_TOP_REPLY_MAX: usize = 64 << 20;
+/// Bytes of one line that `penctl watch` takes in; a longer one is cut.
+pub const PENCTL_EVENT_MAX: usize = 64 * 1024;
+/// Files that `penctl` looks at for the one that a wrong path may have meant.
+pub const PENCTL_NEIGHBOURS_MAX: usize = 1_000;
+/// Bytes of one line of `penctl -`. A longer one is an error.
+pub const PENCTL_LINE_MAX: usize = 64 * 1024;
+/// Longest pause before `penctl top` and `penctl watch` try again to connect, in milliseconds.
+pub const PENCTL_AGAIN_MAX_MS: u64 = 5_000;
+/// First such pause.
+pub const PENCTL_AGAIN_MS: u64 = 200;
+/// Looks of which `penctl top` keeps the numbers for its curves.
+pub const PENCTL_TOP_STEPS: usize = 60;
 /// Seconds without a byte of the reply after which `penctl` gives up; longer than the daemon takes
 /// to resolve names.
 pub const PENCTL_ANSWER_S: u32 = 60;

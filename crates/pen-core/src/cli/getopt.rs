@@ -23,13 +23,28 @@ pub(super) struct Getopt<M: Meaning> {
     /// What is left of a cluster of flags.
     cluster: String,
     operands_only: bool,
+    /// The first operand ends the options.
+    front: bool,
     failed: bool,
 }
 
 impl<M: Meaning> Getopt<M> {
     pub(super) fn new(program: &'static str, table: &'static [Opt<M>], words: Vec<String>) -> Self {
         let words = words.into_iter().peekable();
-        Self { program, table, words, cluster: String::new(), operands_only: false, failed: false }
+        Self {
+            program,
+            table,
+            words,
+            cluster: String::new(),
+            operands_only: false,
+            front: false,
+            failed: false,
+        }
+    }
+
+    /// With options in front of the first operand only.
+    pub(super) fn front(self) -> Self {
+        Self { front: true, ..self }
     }
 
     fn item(&mut self) -> Option<Result<Item<M>, Stop>> {
@@ -39,6 +54,7 @@ impl<M: Meaning> Getopt<M> {
         }
         let word = self.words.next()?;
         if self.operands_only || word == "-" || !word.starts_with('-') {
+            self.operands_only |= self.front;
             return Some(Ok(Item::Operand(word)));
         }
         if word == "--" {

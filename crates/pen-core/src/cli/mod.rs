@@ -8,6 +8,7 @@
 //! The shell goes: [`parse`], [`Launch::apply_options`], read the file on a copy to learn whether
 //! it says `listen`, [`Launch::apply_operands`], read the file.
 
+pub mod completion;
 mod configure;
 mod getopt;
 mod opt;

@@ -5,6 +5,7 @@
 //! status 2, on standard error.
 
 pub mod mergelogs;
+pub mod penctl;
 pub mod penlog;
 pub mod penlogd;
 
@@ -64,11 +65,29 @@ impl Tool {
     fn walk(
         &self,
         arguments: impl IntoIterator<Item = OsString>,
+        set: impl FnMut(&str, String) -> Result<(), Stop>,
+    ) -> Result<Vec<String>, Stop> {
+        let words = super::words(self.name, arguments)?;
+        self.take(Getopt::new(self.name, self.options, words), set)
+    }
+
+    /// The same with options in front of the operands only.
+    fn walk_front(
+        &self,
+        arguments: impl IntoIterator<Item = OsString>,
+        set: impl FnMut(&str, String) -> Result<(), Stop>,
+    ) -> Result<Vec<String>, Stop> {
+        let words = super::words(self.name, arguments)?;
+        self.take(Getopt::new(self.name, self.options, words).front(), set)
+    }
+
+    fn take(
+        &self,
+        items: Getopt<()>,
         mut set: impl FnMut(&str, String) -> Result<(), Stop>,
     ) -> Result<Vec<String>, Stop> {
         let mut operands = Vec::new();
-        let words = super::words(self.name, arguments)?;
-        for item in Getopt::new(self.name, self.options, words) {
+        for item in items {
             match item.map_err(|stop| self.with_usage(stop))? {
                 Item::Operand(word) => operands.push(word),
                 Item::Option { shown, .. } if shown == "--help" => {

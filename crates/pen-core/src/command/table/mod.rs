@@ -114,6 +114,12 @@ impl Spec {
         self
     }
 
+    /// Whether `no` can stand in front of it.
+    #[must_use]
+    pub fn takes_no(&self) -> bool {
+        self.read_no.is_some()
+    }
+
     /// Whether it may come through `door`.
     #[must_use]
     pub fn passes(&self, door: Door) -> bool {

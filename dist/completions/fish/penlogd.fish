@@ -1,0 +1,11 @@
+# Completion of penlogd for fish, made by penctl --completion.
+complete -c penlogd -s b -d 'write each line at once'
+complete -c penlogd -s d -d 'say what happens to each datagram'
+complete -c penlogd -s f -d 'stay in the foreground'
+complete -c penlogd -s j -r -F -d 'directory to lock the process in'
+complete -c penlogd -s l -r -F -d 'append to this file, not to standard output'
+complete -c penlogd -s n -x -d 'entries of Pen\'s log that are remembered (1000)'
+complete -c penlogd -s p -r -F -d 'write the process id to a file'
+complete -c penlogd -s u -x -a '(__fish_complete_users)' -d 'run as this user'
+complete -c penlogd -l help -d 'this text'
+complete -c penlogd -l version -d 'the version'
