@@ -14,6 +14,7 @@ pub mod descriptors;
 pub mod files;
 pub mod heap;
 pub mod localtime;
+pub mod notices;
 pub mod notify;
 pub mod packets;
 pub mod pidfile;

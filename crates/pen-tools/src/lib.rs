@@ -1,11 +1,12 @@
-//! The companion programs of the classic log: `penlog`, `penlogd`, `mergelogs`.
+//! The companion programs: `penctl`, and those of the classic log, `penlog`, `penlogd`, `mergelogs`.
 //!
-//! Formats and decisions are pen-core's (`logline`, `weblog`, `requests`, `consolidate`, `merge`);
-//! here are files, sockets and signals. `penctl` is a program of its own.
+//! Formats and decisions are pen-core's (`command`, `logline`, `weblog`, `requests`, `consolidate`,
+//! `merge`); here are files, sockets, signals and the terminal.
 #![forbid(unsafe_code)]
 
 mod ends;
 pub mod mergelogs;
 mod names;
+pub mod penctl;
 pub mod penlog;
 pub mod penlogd;

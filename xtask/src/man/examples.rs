@@ -93,9 +93,10 @@ mod tests {
     }
 
     fn understood(words: &[String]) {
-        use pen_core::cli::tools::{mergelogs, penlog, penlogd};
+        use pen_core::cli::tools::{mergelogs, penctl, penlog, penlogd};
         let rest = words[1..].iter().map(std::ffi::OsString::from);
         let stopped = match words[0].as_str() {
+            "penctl" => penctl::parse(rest, None).err(),
             "penlog" => penlog::parse(rest).err(),
             "penlogd" => penlogd::parse(rest).err(),
             "mergelogs" => mergelogs::parse(rest).err(),
@@ -133,8 +134,8 @@ mod tests {
                 wrong.push(line);
             }
         }
-        // The example of an error.
-        assert_eq!(wrong, ["roundrobbin"]);
+        // What penctl does itself.
+        assert_eq!(wrong, ["-", "top"]);
     }
 
     #[test]
