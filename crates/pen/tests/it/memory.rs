@@ -110,6 +110,7 @@ fn a_budget_that_is_too_small_sheds_and_one_that_is_not_ends_it() {
     for client in &clients {
         assert_eq!(client.end(), End::Reset);
     }
+    until("the server to see it", || (farm[0].open_now() == 0).then_some(()));
     let waiting = pen.client();
     waiting.send(b"ping").expect("the kernel takes it");
     assert!(pen_test::holds(std::time::Duration::from_millis(300), || farm[0].open_now() == 0));
