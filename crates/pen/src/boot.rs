@@ -299,7 +299,7 @@ fn open_control(plan: &Plan, logs: &Logs) -> Result<Option<ControlDoor>, Failure
     }
     let listen = listen_word::resolve(word, &plan.names)
         .map_err(|e| Failure::new(format!("control port {word}: {e}")))?;
-    ControlDoor::open(&listen.place)
+    ControlDoor::open(&listen.place, plan.rights.user())
         .map(Some)
         .map_err(|e| Failure::new(format!("control port {word}: {e}")))
 }

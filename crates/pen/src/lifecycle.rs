@@ -159,6 +159,12 @@ impl Rights {
         self.user.is_some() || !privileges::is_root()
     }
 
+    /// The user that Pen becomes, if it does.
+    #[must_use]
+    pub fn user(&self) -> Option<&User> {
+        self.user.as_ref()
+    }
+
     /// For messages about files that are opened with what is left: `; it is opened as user U`.
     #[must_use]
     pub fn hint(&self) -> String {

@@ -6,11 +6,13 @@
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::lchown;
 
 use pen_core::acl::{AccessList, Countries};
 use pen_core::addr::{ClientAddr, Place};
 use pen_core::config::Config;
 use pen_core::limits;
+use pen_sys::privileges::User;
 use pen_sys::sockets::{self, Accepted, Peer, Transport};
 
 /// Only the owner may connect.
@@ -37,11 +39,11 @@ pub enum Visitor {
 }
 
 impl ControlDoor {
-    /// Opens the control socket at `place`.
+    /// Opens the control socket at `place`; a Unix socket is given to `owner`, if there is one.
     ///
     /// # Errors
     /// The address is in use or cannot be had.
-    pub fn open(place: &Place) -> io::Result<Self> {
+    pub fn open(place: &Place, owner: Option<&User>) -> io::Result<Self> {
         match place {
             Place::Tcp(address) => {
                 sockets::tcp_probe(*address, false)?;
@@ -55,10 +57,14 @@ impl ControlDoor {
                     tcp: true,
                 })
             }
-            Place::Unix(path) => Ok(Self {
-                socket: sockets::unix_bind(path, limits::CONTROL_BACKLOG, Some(MODE))?,
-                tcp: false,
-            }),
+            Place::Unix(path) => {
+                let socket = sockets::unix_bind(path, limits::CONTROL_BACKLOG, Some(MODE))?;
+                if let Some(User { uid, gid, .. }) = owner {
+                    // The name itself, not what somebody may have put behind it.
+                    lchown(path, Some(*uid), Some(*gid))?;
+                }
+                Ok(Self { socket, tcp: false })
+            }
         }
     }
 

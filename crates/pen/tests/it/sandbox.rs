@@ -81,6 +81,22 @@ fn as_nobody(farm: &Farm) -> PenBuilder {
 }
 
 #[test]
+fn the_control_socket_belongs_to_whom_pen_becomes() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    if !is_root() {
+        eprintln!("skipped: needs root");
+        return;
+    }
+    let farm = Farm::banners(1);
+    let pen = as_nobody(&farm).start();
+    let Place::Unix(path) = pen.control() else { unreachable!("scenarios steer by a Unix socket") };
+    let file = fs::symlink_metadata(path).expect("it is there");
+    let process = fs::metadata(format!("/proc/{}", pen.pid())).expect("it runs");
+    assert_eq!((file.uid(), file.permissions().mode() & 0o777), (process.uid(), 0o600));
+    assert_ne!(file.uid(), 0);
+}
+
+#[test]
 fn no_thread_keeps_what_it_does_not_need() {
     if !is_root() {
         eprintln!("skipped: needs root");
