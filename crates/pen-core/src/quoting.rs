@@ -42,6 +42,10 @@ pub fn bare(out: &mut String, text: &str) {
 /// Appends `text` as a string of JSON (RFC 8259).
 pub fn json(out: &mut String, text: &str) {
     out.push('"');
+    if text.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\') {
+        out.push_str(text);
+        return out.push('"');
+    }
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),

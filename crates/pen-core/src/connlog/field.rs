@@ -25,6 +25,11 @@ macro_rules! fields {
             pub fn word(self) -> &'static str {
                 match self { $(Self::$name => $word,)* }
             }
+
+            /// The word as the key of an object of JSON that has others before it.
+            pub(super) fn json_key(self) -> &'static str {
+                match self { $(Self::$name => concat!(",\"", $word, "\":"),)* }
+            }
         }
     };
 }

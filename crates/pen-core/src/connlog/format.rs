@@ -1,6 +1,7 @@
 //! A record becomes a line.
 
 use std::fmt::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::field::Value;
 use super::{Field, Record, Template};
@@ -74,7 +75,17 @@ pub(super) fn plain(out: &mut String, value: &Value<'_>, escape: fn(&mut String,
         }
         Value::Flag(on) => write!(out, "{}", if *on { "yes" } else { "no" }),
         Value::Word(word) => out.write_str(word),
+        Value::Address(IpAddr::V4(ip)) => {
+            octets(out, *ip);
+            Ok(())
+        }
         Value::Address(ip) => write!(out, "{ip}"),
+        Value::Socket(SocketAddr::V4(at)) => {
+            octets(out, *at.ip());
+            out.push(':');
+            number(out, at.port().into());
+            Ok(())
+        }
         Value::Socket(at) => write!(out, "{at}"),
         Value::Server(server) => write!(out, "{server}"),
         Value::Tries(trail) => tries(out, trail),
@@ -97,8 +108,19 @@ fn number(out: &mut String, mut n: u64) {
             break;
         }
     }
-    let digits = digits.iter().skip(digits.len() - length);
-    out.extend(digits.map(|digit| char::from(*digit)));
+    let digits = digits.get(digits.len() - length..).unwrap_or_default();
+    // Digits are text.
+    out.push_str(std::str::from_utf8(digits).unwrap_or_default());
+}
+
+/// Appends an IPv4 address, which many lines hold three of.
+fn octets(out: &mut String, ip: Ipv4Addr) {
+    for (n, octet) in ip.octets().into_iter().enumerate() {
+        if n > 0 {
+            out.push('.');
+        }
+        number(out, octet.into());
+    }
 }
 
 /// `0:refused,1:blacklisted,+3`
@@ -115,10 +137,10 @@ fn tries(out: &mut String, trail: &Trail) -> std::fmt::Result {
 
 fn json(out: &mut String, record: &Record, service: &str) {
     for &field in Field::ALL {
-        out.push(if field == Field::Time { '{' } else { ',' });
-        out.push('"');
-        out.push_str(field.word());
-        out.push_str("\":");
+        match field {
+            Field::Time => out.push_str("{\"time\":"),
+            other => out.push_str(other.json_key()),
+        }
         match field.of(record, service) {
             Value::None => out.push_str("null"),
             Value::Flag(on) => out.push_str(if on { "true" } else { "false" }),
