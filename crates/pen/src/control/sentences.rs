@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use pen_core::event::{Detail, EventKey, Subject};
+use pen_core::limits;
 use pen_core::moment::Moment;
 use pen_core::servers::{Server, ServerRef};
 
@@ -46,8 +47,12 @@ impl Sentences {
         logs.event(subject.because("operator"), |e| {
             let place = server.place().map(|p| p.to_string()).unwrap_or_default();
             let name = &service.name;
+            let time = match seconds {
+                limits::SECONDS_MAX => "until it is pardoned".to_owned(),
+                seconds => format!("for {seconds} s"),
+            };
             e.with(Detail::BlacklistS, seconds)
-                .saying(format!("{name}: server {which} ({place}) is blacklisted for {seconds} s"))
+                .saying(format!("{name}: server {which} ({place}) is blacklisted {time}"))
                 .address(place)
         });
     }
