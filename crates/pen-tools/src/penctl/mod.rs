@@ -1,7 +1,7 @@
 //! `penctl`: sends commands to a running Pen and prints the replies; watches it.
 //!
 //! A reply goes to standard output as it arrives, whatever it says; what goes wrong on the way goes to
-//! standard error. The exit status says which of the two it was ([`Status`]). A command is never
+//! standard error. The exit status says which of the two it was (`Status`). A command is never
 //! checked before it is sent, because the daemon may be newer: what this program knows of the commands
 //! is used for completion, for `--json`, and for a hint when the daemon refuses one.
 
