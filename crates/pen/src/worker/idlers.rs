@@ -6,6 +6,7 @@
 use std::sync::atomic::Ordering;
 
 use pen_core::addr::{ClientAddr, Peer};
+use pen_core::config::Protocol;
 use pen_core::journey::{Journey, Step};
 use pen_core::limits;
 use pen_core::memory::Stage;
@@ -28,8 +29,13 @@ impl Worker {
         }
         let Some(service) = self.station_service(station) else { return };
         let retired = self.stations.get(station as usize).is_none_or(|s| s.retired);
-        let none = retired || self.draining || self.pool.memory.stage() != Stage::Calm;
-        let wanted = if none { 0 } else { service.live.load().config.idlers };
+        let live = service.live.load();
+        let none = retired
+            || self.draining
+            || self.pool.memory.stage() != Stage::Calm
+            // Datagrams need no connection, and who takes them refuses one.
+            || live.config.protocol != Protocol::Tcp;
+        let wanted = if none { 0 } else { live.config.idlers };
         let have = service.idlers.load(Ordering::SeqCst);
         let rest = self.stations.get(station as usize).map_or(Moment(0), |s| s.idlers_rest);
         if have > wanted {

@@ -178,6 +178,14 @@ fn address(server: &UdpServer) -> String {
 }
 
 #[test]
+fn spare_connections_are_for_tcp_only() {
+    let servers = [UdpServer::echo("127.0.0.1")];
+    let pen = udp(&servers).command("idlers 3").start();
+    assert!(holds(SILENCE, || pen.ctl("idlers") == "Idlers: 0/3\n"));
+    assert_eq!(UdpClient::of(pen.place()).ask(b"q"), b"q", "the server is not blacklisted");
+}
+
+#[test]
 fn a_full_table_makes_room_for_the_next_client() {
     let servers = [UdpServer::echo("127.0.0.1")];
     let pen = udp(&servers).args(["-x", "4"]).start();
