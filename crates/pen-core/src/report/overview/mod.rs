@@ -176,7 +176,10 @@ pub fn not_ready(
         return Vec::new();
     }
     let needs_none = service.dummy || !has_servers && !service.routes.is_empty();
-    let usable = shot.servers.iter().chain(&shot.emergency).any(super::ServerRow::usable);
+    // Without a weight a server gets no new client where weights choose.
+    let by_weight = service.mode.weight && !service.mode.prio;
+    let usable = shot.servers.iter().any(|s| s.usable() && !(by_weight && s.weight == 0))
+        || shot.emergency.as_ref().is_some_and(super::ServerRow::usable);
     let reasons = [
         (draining, NotReady::Draining),
         (!reached, NotReady::NoListener),

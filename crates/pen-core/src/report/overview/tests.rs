@@ -202,6 +202,13 @@ fn readiness_has_reasons() {
     }];
     assert_eq!(of(&default, [bad(), good()].concat(), false), []);
     assert_eq!(of(&default, good(), true), [NotReady::Draining]);
+    default.mode.weight = true;
+    let heavy = |weight| vec![ServerRow { weight, ..good().remove(0) }];
+    assert_eq!(of(&default, heavy(0), false), [NotReady::NoServer], "no new client gets there");
+    assert_eq!(of(&default, heavy(1), false), []);
+    default.mode.prio = true;
+    assert_eq!(of(&default, heavy(0), false), [], "priorities choose first");
+    (default.mode.weight, default.mode.prio) = (false, false);
     assert_eq!(of(&default, bad(), true), [NotReady::Draining, NotReady::NoServer]);
     assert_eq!(of(&default, vec![], false), [NotReady::NoServer]);
     let emergency = good().pop();
