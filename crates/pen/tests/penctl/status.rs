@@ -66,6 +66,7 @@ fn json_is_asked_for_where_there_is_some_and_refusals_go_elsewhere() {
     let c = control.as_str();
     let (status, out, _) = run(&["--json", c, "servers"]);
     assert!(status == Some(0) && out.starts_with(r#"{"service":"default","servers":["#), "{out}");
+    assert_eq!(run(&[c, "blacklist", "8", "--json"]).1, "{\"blacklist\":8}\n", "also at the end");
     assert_eq!(run(&["--json", c, "blacklist", "8"]).1, "{\"blacklist\":8}\n");
     assert_eq!(run(&["--json", c, "roundrobin"]), (Some(0), String::new(), String::new()));
     assert_eq!(run(&["--json", c, "server", "0", "max", "5"]).0, Some(0));

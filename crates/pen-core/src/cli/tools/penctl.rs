@@ -223,6 +223,11 @@ fn job(words: &[String], options: &mut Options) -> Result<Job, Stop> {
                 [word, ..] => Err(too_many(word)),
             }
         }
+        [command @ .., "--json"] if !command.is_empty() => {
+            // Where one thinks of it last.
+            options.json = true;
+            Ok(Job::Command(command.join(" ")))
+        }
         _ => Ok(Job::Command(line)),
     }
 }
