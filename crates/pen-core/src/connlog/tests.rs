@@ -165,6 +165,16 @@ fn places_are_words() {
 }
 
 #[test]
+fn programs_are_told_every_reason() {
+    let documented = include_str!("../../../../docs/json.md");
+    let list = documented.lines().find(|l| l.starts_with("| *close reason* |")).unwrap();
+    for reason in CloseReason::ALL {
+        let word = format!("`{}`", reason.word());
+        assert!(list.contains(&word), "docs/json.md does not name {word}");
+    }
+}
+
+#[test]
 fn every_field_is_explained() {
     let documented = include_str!("../../../../docs/logs.md");
     let fields = Field::ALL.iter().map(|f| f.word());
