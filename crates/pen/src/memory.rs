@@ -187,6 +187,9 @@ impl Guard {
 
     fn say(&self, stage: Stage, used: u64, budget: u64) {
         let text = || {
+            if budget == 0 {
+                return format!("memory: {}: nobody sets a limit any more", stage.word());
+            }
             let percent = memory::percent(used, budget);
             let (used, budget) = (used >> 20, budget >> 20);
             format!(
