@@ -93,7 +93,14 @@ impl Journey {
         now: Moment,
         mut passed: impl FnMut(ServerRef, Refusal),
     ) -> (Self, Step) {
-        Self::start_at(live, select::first(live, cursor, visitor, now), visitor, now, &mut passed)
+        let left_out = trail::left_out(live, visitor, now);
+        let first = select::first(live, cursor, visitor, now);
+        let (mut journey, step) = Self::start_at(live, first, visitor, now, &mut passed);
+        if let Some(mut trail) = left_out {
+            trail.append(journey.trail.take());
+            journey.trail = Some(trail);
+        }
+        (journey, step)
     }
 
     fn start_at(

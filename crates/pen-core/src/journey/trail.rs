@@ -2,8 +2,11 @@
 //! failed.
 
 use crate::limits::TRIES_KEPT;
+use crate::moment::Moment;
 use crate::reasons::{ConnectFailure, Refusal};
+use crate::select::{self, Rule, Visitor};
 use crate::servers::ServerRef;
+use crate::service::Live;
 
 /// Servers that did not become the connection's, in the order in which they were tried.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,10 +46,27 @@ impl Why {
     }
 }
 
+/// Servers that the choice itself leaves out, if the service has a connection log: a blacklisted one is
+/// no candidate, unless the client used it last.
+pub(super) fn left_out(live: &Live, visitor: &Visitor, now: Moment) -> Option<Box<Trail>> {
+    if live.config.connection_log.is_none() || select::rule(live, visitor) == Rule::Remembered {
+        return None;
+    }
+    let mut trail = None;
+    for (server, slot) in live.servers.iter().zip(0..) {
+        if server.is_set() && server.load.blacklisted(now, live.config.blacklist_s) {
+            let why = Why::Refused(Refusal::Blacklisted);
+            Trail::note(&mut trail, ServerRef::Regular(slot), why);
+        }
+    }
+    trail
+}
+
 impl Trail {
-    /// Adds the tries of a later journey.
+    /// Adds the tries of a later journey; those that are there already are not told twice.
     pub(super) fn append(&mut self, later: Option<Box<Self>>) {
-        let Some(later) = later else { return };
+        let Some(mut later) = later else { return };
+        later.tries.retain(|one| !self.tries.contains(one));
         let room = TRIES_KEPT.saturating_sub(self.tries.len());
         let lost = later.tries.len().saturating_sub(room);
         self.tries.extend(later.tries.into_iter().take(room));

@@ -84,6 +84,19 @@ fn a_connection_is_told_as_it_was() {
 }
 
 #[test]
+fn who_is_left_out_by_the_choice_is_named_too() {
+    let farm = Farm::of(3, &acts::echo());
+    let pen = logged(Pen::over(&farm), "").args(["-r"]).start();
+    pen.set("server 1 blacklist 100");
+    for n in 1..=3 {
+        drop(pen.client());
+        let line = told(&pen, n).remove(n - 1);
+        assert_eq!(line["tries"].to_string(), r#"[{"server":"1","why":"blacklisted"}]"#, "{line}");
+        assert_ne!(line["server"], "1");
+    }
+}
+
+#[test]
 fn every_end_has_its_reason() {
     let farm = Farm::one(&acts::echo());
     let pen = logged(Pen::over(&farm), "").args(["-e", "127.0.0.1:1"]).start();
