@@ -9,8 +9,7 @@ use pen_core::limits;
 use pen_sys::files;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// Bytes that fit into a pipe that says there is room.
-const PIPE_PIECE: usize = 4_096;
+use super::patient::PIPE_PIECE;
 
 /// Lines on their way into a file.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ mod batch;
 mod events;
 mod file;
 mod journal;
+mod patient;
 mod place;
 mod sinks;
 mod target;

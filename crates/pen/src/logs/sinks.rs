@@ -7,11 +7,13 @@ use std::path::Path;
 use pen_core::limits;
 use pen_sys::syslog::{self, Priority, Syslog};
 use pen_sys::{clock, localtime};
-use rustix::io::Errno;
+
+use super::patient::Patient;
 
 /// The open sinks, owned by the log thread.
 pub(super) struct Sinks {
     error: Box<dyn Write + Send>,
+    output: Patient<io::Stdout>,
     syslog: Option<Syslog>,
     /// Standard error takes all messages (foreground), important ones (starting) or none.
     to_error: ToError,
@@ -29,18 +31,19 @@ enum ToError {
 impl Sinks {
     /// Standard error only.
     pub(super) fn foreground() -> Self {
-        Self::new(Box::new(io::stderr()), None)
+        Self::new(Box::new(Patient::new(io::stderr())), None)
     }
 
     /// Syslog, and standard error for what is important.
     pub(super) fn background() -> Self {
         let log = Syslog::open(Path::new(syslog::PATH), "pen");
-        Self::new(Box::new(io::stderr()), Some(log))
+        Self::new(Box::new(Patient::new(io::stderr())), Some(log))
     }
 
     pub(super) fn new(error: Box<dyn Write + Send>, syslog: Option<Syslog>) -> Self {
         let to_error = if syslog.is_some() { ToError::Important } else { ToError::All };
-        Self { error, syslog, to_error, unsaid: 0 }
+        let output = Patient::new(io::stdout());
+        Self { error, output, syslog, to_error, unsaid: 0 }
     }
 
     /// The start is over.
@@ -59,6 +62,11 @@ impl Sinks {
         } else {
             self.line(wall, important, text);
         }
+    }
+
+    /// Writes to standard output. With nobody to read, the text is lost.
+    pub(super) fn show(&mut self, text: &str) {
+        let _ = self.output.write_all(text.as_bytes());
     }
 
     /// Writes a message of the log thread itself.
@@ -100,19 +108,6 @@ impl Sinks {
 impl fmt::Debug for Sinks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sinks").field("syslog", &self.syslog).finish_non_exhaustive()
-    }
-}
-
-/// Writes to standard output. With nobody to read, the text is lost. Not through the standard
-/// library's handle: a write that is stuck would keep its lock from everybody else.
-pub(super) fn show(text: &str) {
-    let mut rest = text.as_bytes();
-    while !rest.is_empty() {
-        match rustix::io::write(io::stdout(), rest) {
-            Ok(n) if n > 0 => rest = rest.get(n..).unwrap_or_default(),
-            Err(Errno::INTR) => {}
-            _ => return,
-        }
     }
 }
 

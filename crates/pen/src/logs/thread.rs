@@ -14,7 +14,7 @@ use pen_core::limits;
 use pen_sys::clock;
 use pen_sys::syslog::Priority;
 
-use super::sinks::{self, Sinks};
+use super::sinks::Sinks;
 use super::target::Line;
 use super::{Batch, LogId, Shape, Shared, Target};
 
@@ -94,7 +94,7 @@ impl Writer {
                 Entry::Message { wall, important, lines, text } => {
                     self.sinks.message(wall, important, lines, &text);
                 }
-                Entry::Output(text) => sinks::show(&text),
+                Entry::Output(text) => self.sinks.show(&text),
                 Entry::Lines(log, batch) => self.lines(log, &batch),
                 Entry::Records(log, records) => self.records(log, &records),
                 Entry::Event(event) => self.event(&event),
@@ -223,7 +223,14 @@ impl Writer {
             log.flush(&mut self.sinks, &self.shared);
             if let Err(e) = log.target.reopen() {
                 let name = log.target.name();
-                self.sinks.own(&format!("log {name}: {e}; the old file stays in use"));
+                let text = format!("log {name}: {e}; the old file stays in use");
+                self.shared.event(Subject::new(EventKey::LogFailed), |event| {
+                    event
+                        .with(Detail::Target, name)
+                        .with(Detail::Error, e.to_string())
+                        .saying(text.clone())
+                });
+                self.sinks.own(&text);
             }
         }
     }
@@ -284,11 +291,11 @@ impl Log {
                 self.troubled = false;
                 let (name, lost) = (self.target.name(), self.target.take_lost());
                 let text = format!("log {name} works again; {lost} lines were lost");
-                sinks.own(&text);
                 let event = Subject::new(EventKey::LogRecovered);
                 shared.event(event, |e| {
-                    e.with(Detail::Target, name).with(Detail::LostLines, lost).saying(text)
+                    e.with(Detail::Target, name).with(Detail::LostLines, lost).saying(text.clone())
                 });
+                sinks.own(&text);
             }
             Ok(_) => {}
         }
@@ -303,13 +310,13 @@ impl Log {
             self.troubled = true;
             let (name, lost) = (self.target.name(), self.target.lost());
             let text = format!("log {name}: {error}; {lost} lines lost so far");
-            sinks.own(&text);
             shared.event(Subject::new(EventKey::LogFailed), |e| {
                 e.with(Detail::Target, name)
                     .with(Detail::Error, error.to_string())
                     .with(Detail::LostLines, lost)
-                    .saying(text)
+                    .saying(text.clone())
             });
+            sinks.own(&text);
         }
     }
 }
