@@ -179,6 +179,14 @@ impl Guest {
         Step::Wait
     }
 
+    /// The answer on its way is the last one of this connection.
+    pub(super) fn last_answer(&mut self) {
+        if let Phase::Asked { keep_alive, .. } | Phase::Writing { keep_alive, .. } = &mut self.phase
+        {
+            *keep_alive = false;
+        }
+    }
+
     /// Ends our direction and takes what has arrived unread: closing over unread bytes would send a
     /// reset that can destroy the answer on its way.
     fn leave(&self) {

@@ -128,6 +128,7 @@ impl Host {
             return;
         }
         self.guests.retain(|_, guest| guest.silent_since().is_none());
+        self.guests.iter_mut().for_each(|(_, guest)| guest.last_answer());
         self.door = door.as_ref().map_or_else(Weak::new, Arc::downgrade);
         self.door_opens = None;
         match door {
