@@ -1,6 +1,6 @@
 //! One command and its reply.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 
 use pen_core::cli::tools::penctl::OWN_WORDS;
 use pen_core::command::{Door, parse};
@@ -90,6 +90,26 @@ fn talk(
     }
 }
 
+/// Prints a piece of a reply. Pen escapes what it prints of others, but whoever answers here need not be
+/// Pen: nothing steers a terminal.
+fn show(piece: &[u8]) -> Result<(), Trouble> {
+    if io::stdout().is_terminal() { say(&harmless(piece)) } else { say(piece) }
+}
+
+/// Without control characters but for line ends and tabs. In UTF-8 those above 0x7f begin with 0xc2.
+fn harmless(piece: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(piece.len());
+    let mut before = 0;
+    for &byte in piece {
+        let steers = byte < b' ' && !matches!(byte, b'\n' | b'\t')
+            || byte == 0x7f
+            || before == 0xc2 && matches!(byte, 0x80..=0x9f);
+        out.push(if steers { b'?' } else { byte });
+        before = byte;
+    }
+    out
+}
+
 /// The reply on its way to standard output.
 struct Held {
     json: bool,
@@ -107,7 +127,7 @@ impl Held {
         let longest = REFUSALS.iter().map(|text| text.len()).max().unwrap_or(0);
         match (self.json && !self.decided, self.start.len() < longest) {
             (false, _) if self.json => self.out(piece),
-            (false, _) => say(piece),
+            (false, _) => show(piece),
             (true, true) => Ok(()),
             (true, false) => {
                 self.decided = true;
@@ -125,7 +145,7 @@ impl Held {
 
     fn out(&self, bytes: &[u8]) -> Result<(), Trouble> {
         if !self.start.starts_with(b"error: ") {
-            return say(bytes);
+            return show(bytes);
         }
         // There is nobody else to tell.
         let _ = io::stderr().write_all(bytes);
@@ -163,6 +183,12 @@ fn hint(command: &str, reply: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_steers_a_terminal() {
+        let reply = b"a\x1b]0;x\x07\tb\n\xc2\x9b1m\xc3\xa9\x7f";
+        assert_eq!(harmless(reply), b"a?]0;x?\tb\n\xc2?1m\xc3\xa9?");
+    }
 
     #[test]
     fn hints_add_what_the_daemon_did_not_say() {

@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::thread;
 use std::time::Duration;
 
-use pen_core::limits;
+use pen_core::{limits, quoting};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
@@ -43,7 +43,9 @@ pub(super) fn run(link: &Link<'_>, since: Option<u64>, json: bool) -> Result<Sta
                 }
                 let end = follow(socket, &mut position)?;
                 if let Some(refusal) = end.refusal {
-                    say(refusal.as_bytes())?;
+                    let mut plain = String::new();
+                    quoting::bare(&mut plain, refusal.trim_end());
+                    say(format!("{plain}\n").as_bytes())?;
                     return Ok(Status::Refused);
                 }
                 ends::complain(NAME, &format!("{}: {}; trying again", link.place, end.why));
