@@ -78,7 +78,10 @@ fn a_connection_is_told_as_it_was() {
     assert!(time.len() == 24 && time.ends_with('Z') && time.contains('T'), "{time}");
     // They are out now: whoever is sent to them is told of a refusal, not of a failure.
     pen.set("server 0 blacklist 100");
-    drop(pen.client());
+    let turned_away = pen.client();
+    // Over TLS it is looked for a server only behind the handshake.
+    let _ = turned_away.send("x");
+    drop(turned_away.read_to_end());
     let two = told(&pen, 2).remove(1);
     assert_eq!(two["tries"].to_string().matches("blacklisted").count(), 3, "{two}");
 }
@@ -89,7 +92,10 @@ fn who_is_left_out_by_the_choice_is_named_too() {
     let pen = logged(Pen::over(&farm), "").args(["-r"]).start();
     pen.set("server 1 blacklist 100");
     for n in 1..=3 {
-        drop(pen.client());
+        let client = pen.client();
+        client.send("x").expect("pen takes it");
+        assert_eq!(client.read_exact(1), Ok(b"x".to_vec()));
+        drop(client);
         let line = told(&pen, n).remove(n - 1);
         assert_eq!(line["tries"].to_string(), r#"[{"server":"1","why":"blacklisted"}]"#, "{line}");
         assert_ne!(line["server"], "1");

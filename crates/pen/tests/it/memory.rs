@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pen_test::acts::Act;
-use pen_test::{Client, End, Farm, Pen, UdpClient, UdpServer, is_root, until};
+use pen_test::{Client, End, Farm, Pen, UdpClient, UdpServer, is_root, plain_only, until};
 use serde_json::Value;
 
 fn memory(pen: &Pen) -> Value {
@@ -92,6 +92,9 @@ fn without_a_limit_nothing_is_shed_and_nothing_looked_at() {
 
 #[test]
 fn a_budget_that_is_too_small_sheds_and_one_that_is_not_ends_it() {
+    if plain_only("a client that must wait cannot shake hands before it sends") {
+        return;
+    }
     let farm = Farm::one(&server());
     let pen = Pen::over(&farm)
         .command("mem_max 1000")
@@ -145,6 +148,9 @@ fn flows_make_room_instead_of_growing() {
 #[test]
 fn pen_outlives_a_load_that_its_group_has_no_memory_for() {
     const LIMIT: u64 = 64 << 20;
+    if plain_only("what a slow reader pins is bytes, and a thousand handshakes take a minute") {
+        return;
+    }
     if !is_root() {
         println!("skipped: this is not root");
         return;
