@@ -8,6 +8,8 @@
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustix::event::Timespec;
+
 /// Milliseconds since the first call of this function in the process; boot makes that call.
 /// Monotonic, the same on all threads.
 #[must_use]
@@ -50,6 +52,15 @@ pub fn wall_ms() -> i64 {
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(d) => i64::try_from(d.as_millis()).unwrap_or(i64::MAX),
         Err(e) => i64::try_from(e.duration().as_millis()).map_or(i64::MIN, |ms| -ms),
+    }
+}
+
+/// A number of milliseconds as the calls that wait take it.
+#[must_use]
+pub fn timespec(ms: u64) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(ms / 1_000).unwrap_or(i64::MAX),
+        tv_nsec: i64::try_from(ms % 1_000).unwrap_or(0) * 1_000_000,
     }
 }
 

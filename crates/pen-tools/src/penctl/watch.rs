@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use pen_core::{limits, quoting};
+use pen_sys::clock::timespec;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
@@ -155,12 +156,8 @@ fn listen(socket: &dyn Wire) -> Result<Option<String>, Trouble> {
 fn wait(ms: u64) -> Result<(), Trouble> {
     let out = io::stdout();
     let mut ends = [PollFd::from_borrowed_fd(std::os::fd::AsFd::as_fd(&out), PollFlags::empty())];
-    let time = rustix::event::Timespec {
-        tv_sec: i64::try_from(ms / 1000).unwrap_or(1),
-        tv_nsec: i64::try_from(ms % 1000).unwrap_or(0) * 1_000_000,
-    };
     // Interrupted or not, it is tried again after this.
-    let _ = poll(&mut ends, Some(&time));
+    let _ = poll(&mut ends, Some(&timespec(ms)));
     let [out] = &ends;
     if out.revents().intersects(PollFlags::ERR | PollFlags::NVAL) {
         return Err(Trouble::NobodyReads);

@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use pen_core::limits;
 use pen_core::moment::Moment;
+use pen_sys::clock::timespec;
 use pen_sys::notify::Notify;
 use pen_sys::services::Services;
 use pen_sys::signals::Signals;
@@ -230,11 +231,7 @@ impl Desk {
         let due = sessions.chain(draining).chain(self.door_opens).chain(self.look);
         let due = due.chain(self.watchdog.due());
         let due = due.chain(self.running.sentences.next()).min()?;
-        let ms = due.since_ms(now);
-        Some(Timespec {
-            tv_sec: i64::try_from(ms / 1000).unwrap_or(i64::MAX),
-            tv_nsec: i64::try_from(ms % 1000).unwrap_or(0) * 1_000_000,
-        })
+        Some(timespec(due.since_ms(now)))
     }
 
     fn keep_time(&mut self, now: Moment) {

@@ -13,8 +13,9 @@ use pen_core::frames::{Built, Mac};
 use pen_core::limits;
 use pen_core::moment::Moment;
 use pen_core::report::dsr::Counts;
+use pen_sys::clock::timespec;
 use pen_sys::packets::{Offload, Outbox, PacketSocket, Parcel, Ring, Whole};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use super::lookout::Lookout;
@@ -287,10 +288,8 @@ impl Post {
             PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN),
             PollFd::from_borrowed_fd(bell.as_fd(), PollFlags::IN),
         ];
-        let ms = i64::try_from(ms).unwrap_or(i64::MAX);
-        let patience = Timespec { tv_sec: ms / 1000, tv_nsec: ms % 1000 * 1_000_000 };
         // Interrupted or not, the caller looks again.
-        let _ = poll(&mut fds, Some(&patience));
+        let _ = poll(&mut fds, Some(&timespec(ms)));
         let [socket, rung] = fds.map(|fd| fd.revents());
         if socket.contains(PollFlags::ERR) {
             // The lookout sees for itself how the interface is.

@@ -8,6 +8,7 @@ use pen_core::limits;
 use pen_core::moment::Moment;
 use pen_core::report::overview::{History, Overview};
 use pen_core::web::{Answer, Status};
+use pen_sys::clock::timespec;
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
@@ -84,11 +85,7 @@ impl Host {
     fn timeout(&self, now: Moment) -> Option<Timespec> {
         let guests = self.guests.iter().map(|(_, guest)| guest.deadline());
         let due = guests.chain(self.sample).chain(self.door_opens).min()?;
-        let ms = due.since_ms(now);
-        Some(Timespec {
-            tv_sec: i64::try_from(ms / 1000).unwrap_or(i64::MAX),
-            tv_nsec: i64::try_from(ms % 1000).unwrap_or(0) * 1_000_000,
-        })
+        Some(timespec(due.since_ms(now)))
     }
 
     fn keep_time(&mut self, now: Moment) {

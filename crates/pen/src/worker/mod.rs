@@ -47,8 +47,9 @@ use pen_core::limits;
 use pen_core::moment::Moment;
 use pen_core::relay::Side;
 use pen_core::servers::ServerRef;
+use pen_sys::clock::timespec;
 use pen_sys::sockets;
-use rustix::event::{Timespec, epoll};
+use rustix::event::epoll;
 use slab::Slab;
 
 use crate::clock;
@@ -196,10 +197,7 @@ impl Worker {
         } else {
             Some(0)
         };
-        let timeout = timeout.map(|ms| Timespec {
-            tv_sec: i64::try_from(ms / 1000).unwrap_or(i64::MAX),
-            tv_nsec: i64::try_from(ms % 1000).unwrap_or(0) * 1_000_000,
-        });
+        let timeout = timeout.map(timespec);
         // An interrupted wait is an empty turn.
         let _ = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(events), timeout.as_ref());
     }
