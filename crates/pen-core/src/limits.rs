@@ -388,7 +388,7 @@ pub const LOG_BATCH: usize = 32 * 1024;
 pub const LOG_ORDERS: usize = 4_096;
 /// Milliseconds that a full standard output or standard error is given once; then what is for it is lost
 /// until there is room again.
-pub const READER_MOMENT_MS: i64 = 200;
+pub const READER_MOMENT_MS: u64 = 200;
 /// Bytes of one line of an operator message. The rest is left out.
 pub const MESSAGE_MAX: usize = 1_024;
 /// Messages per second and topic that traffic can trigger. Further ones are counted, not written.

@@ -16,9 +16,6 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
 
-/// Bytes that fit into a pipe that says there is room.
-const PIPE_PIECE: usize = 4_096;
-
 /// The open output.
 pub(super) struct Outlet {
     path: Option<PathBuf>,
@@ -152,12 +149,11 @@ impl Outlet {
 
     fn write_some(&mut self) -> Result<(), Errno> {
         while !self.pending.is_empty() {
-            let piece = if self.regular { self.pending.len() } else { PIPE_PIECE };
-            let piece = self.pending.get(..piece).unwrap_or(&self.pending);
-            if !self.regular && !has_room(&self.fd)? {
-                return Ok(());
-            }
-            match rustix::io::write(&self.fd, piece) {
+            let written = match self.regular {
+                true => rustix::io::write(&self.fd, &self.pending),
+                false => files::write_piece(&self.fd, &self.pending, 0),
+            };
+            match written {
                 Ok(0) => return Err(Errno::NOSPC),
                 Ok(n) => {
                     self.torn = self.pending.get(n - 1) != Some(&b'\n');
@@ -205,11 +201,6 @@ fn open_file(path: &Path) -> Result<File, String> {
 
 fn is_regular(fd: &OwnedFd) -> bool {
     fstat(fd).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
-}
-
-fn has_room(fd: &OwnedFd) -> Result<bool, Errno> {
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    Ok(poll(&mut [PollFd::new(fd, PollFlags::OUT)], Some(&now))? != 0)
 }
 
 fn count(lines: &[u8]) -> u64 {

@@ -7,9 +7,6 @@ use std::path::{Path, PathBuf};
 
 use pen_core::limits;
 use pen_sys::files;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
-use super::patient::PIPE_PIECE;
 
 /// Lines on their way into a file.
 #[derive(Debug)]
@@ -98,13 +95,9 @@ impl FileLog {
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.path.is_some() {
-            return self.file.write(bytes);
+        match self.path {
+            Some(_) => self.file.write(bytes),
+            None => Ok(files::write_piece(&self.file, bytes, 0)?),
         }
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        if poll(&mut [PollFd::new(&self.file, PollFlags::OUT)], Some(&now))? == 0 {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        self.file.write(bytes.get(..PIPE_PIECE).unwrap_or(bytes))
     }
 }

@@ -5,13 +5,11 @@
 //! in vain gets no other until there is room again.
 
 use std::io::{self, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 
 use pen_core::limits;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
-/// Bytes that fit into a pipe that says there is room (PIPE_BUF).
-pub(super) const PIPE_PIECE: usize = 4_096;
+use pen_sys::files;
+use rustix::io::Errno;
 
 /// Standard output or standard error.
 pub(super) struct Patient<F> {
@@ -24,24 +22,16 @@ impl<F: AsFd> Patient<F> {
     pub(super) fn new(stream: F) -> Self {
         Self { stream, stuck: false }
     }
-
-    fn has_room(&self) -> io::Result<bool> {
-        let ms = if self.stuck { 0 } else { limits::READER_MOMENT_MS };
-        let moment = Timespec { tv_sec: 0, tv_nsec: ms * 1_000_000 };
-        Ok(poll(&mut [PollFd::new(&self.stream, PollFlags::OUT)], Some(&moment))? != 0)
-    }
 }
 
 impl<F: AsFd> Write for Patient<F> {
+    // Not through the standard library's handle: a write that is stuck after all would keep its lock
+    // from everybody else.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stuck = !self.has_room()?;
-        if self.stuck {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        // Not through the standard library's handle: a write that is stuck after all would keep its
-        // lock from everybody else.
-        let stream: BorrowedFd<'_> = self.stream.as_fd();
-        Ok(rustix::io::write(stream, bytes.get(..PIPE_PIECE).unwrap_or(bytes))?)
+        let patience_ms = if self.stuck { 0 } else { limits::READER_MOMENT_MS };
+        let written = files::write_piece(&self.stream, bytes, patience_ms);
+        self.stuck = written == Err(Errno::AGAIN);
+        Ok(written?)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -6,8 +6,9 @@
 //! open: in a jail they have no path.
 
 use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+
+use pen_sys::files::short_text;
 
 /// What is read.
 #[derive(Debug)]
@@ -53,8 +54,6 @@ impl Version {
 
 /// Version 1 says "no limit" with a number near the highest.
 const NO_LIMIT: u64 = 1 << 60;
-/// `memory.stat` has some 50 lines.
-const FILE_MAX: usize = 8 * 1024;
 
 impl Gauge {
     /// Looks up the group and opens the files.
@@ -85,7 +84,7 @@ impl Gauge {
     }
 
     fn resident(&self) -> Option<u64> {
-        let text = contents(self.process.as_ref()?)?;
+        let text = short_text(self.process.as_ref()?)?;
         let mut pages = text.split_whitespace().skip(1).map(str::parse);
         let (resident, shared): (u64, u64) = (pages.next()?.ok()?, pages.next()?.ok()?);
         Some(resident.saturating_sub(shared) * self.page)
@@ -106,8 +105,8 @@ impl Group {
     }
 
     fn used(&self) -> Option<u64> {
-        let usage: u64 = contents(&self.usage)?.trim().parse().ok()?;
-        let stat = contents(&self.stat).unwrap_or_default();
+        let usage: u64 = short_text(&self.usage)?.trim().parse().ok()?;
+        let stat = short_text(&self.stat).unwrap_or_default();
         let pages = self.version.file_pages();
         let of_files = stat.lines().filter_map(|line| {
             let (word, number) = line.split_once(' ')?;
@@ -115,14 +114,6 @@ impl Group {
         });
         Some(usage.saturating_sub(of_files.sum()))
     }
-}
-
-/// A small file from its beginning.
-fn contents(file: &File) -> Option<String> {
-    let mut bytes = vec![0; FILE_MAX];
-    let n = file.read_at(&mut bytes, 0).ok()?;
-    bytes.truncate(n);
-    String::from_utf8(bytes).ok()
 }
 
 /// The group with the lowest limit of Pen's own and those above it.

@@ -5,14 +5,11 @@
 use std::fs::File;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
 
 use pen_core::report::openmetrics::Facts;
+use pen_sys::files::short_text;
 use rustix::fs::{Mode, OFlags, RawDir, SeekFrom, open, seek};
 use rustix::time::{ClockId, clock_gettime};
-
-/// Bytes of /proc/self/status that are looked at; it has about 1500.
-const STATUS: usize = 4_096;
 
 /// Where the facts come from.
 #[derive(Debug, Default)]
@@ -35,7 +32,7 @@ impl Sources {
     /// The facts of this moment.
     pub(super) fn facts(&self) -> Facts {
         let cpu = clock_gettime(ClockId::ProcessCPUTime);
-        let status = self.status();
+        let status = self.status.as_ref().and_then(short_text).unwrap_or_default();
         let bytes = |key| field(&status, key).and_then(|kilobytes| kilobytes.checked_mul(1024));
         Facts {
             cpu_s: Some(cpu.tv_sec as f64 + cpu.tv_nsec as f64 / 1e9),
@@ -45,13 +42,6 @@ impl Sources {
             descriptors: self.count_descriptors(),
             ..Facts::default()
         }
-    }
-
-    fn status(&self) -> String {
-        let mut bytes = [0_u8; STATUS];
-        let read = self.status.as_ref().and_then(|file| file.read_at(&mut bytes, 0).ok());
-        let bytes = bytes.get(..read.unwrap_or(0)).unwrap_or_default();
-        String::from_utf8_lossy(bytes).into_owned()
     }
 
     fn count_descriptors(&self) -> Option<u64> {
