@@ -13,6 +13,7 @@ pub mod datagrams;
 pub mod descriptors;
 pub mod files;
 pub mod heap;
+pub mod letterbox;
 pub mod localtime;
 pub mod notices;
 pub mod notify;

@@ -1,22 +1,18 @@
 //! Lines to the system's log over its datagram socket.
 //!
-//! The socket is connected when opened (before a chroot hides it), never blocks, and is connected
-//! anew, at most once a second, after the log daemon was restarted. Inside a jail that works only
-//! if the jail has the socket too. A line that cannot be sent is an error for the caller to count.
-//! Deliberately not here: queues, escaping, priorities by topic.
+//! A line that cannot be sent is an error for the caller to count. Deliberately not here: the socket
+//! (`letterbox`), queues, escaping, priorities by topic.
 
 use std::io;
-use std::os::unix::net::UnixDatagram;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::{clock, localtime};
+use crate::letterbox::Letterbox;
+use crate::localtime;
 
 /// Where the log daemon listens.
 pub const PATH: &str = "/dev/log";
 /// Facility `user`, already shifted.
 const FACILITY_USER: u8 = 8;
-/// Least time between two attempts to connect.
-const RETRY_MS: u64 = 1_000;
 
 /// How important a line is; the numbers are syslog's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +32,7 @@ pub enum Priority {
 /// The way to the log daemon.
 #[derive(Debug)]
 pub struct Syslog {
-    path: PathBuf,
-    socket: Option<UnixDatagram>,
-    tried_ms: u64,
+    letterbox: Letterbox,
     name: String,
 }
 
@@ -47,9 +41,7 @@ impl Syslog {
     /// `name[pid]`. A daemon that is not there is looked for again later.
     #[must_use]
     pub fn open(path: &Path, name: &str) -> Self {
-        let socket = connect(path).ok();
-        let name = name.to_owned();
-        Self { path: path.to_owned(), socket, tried_ms: clock::monotonic_ms(), name }
+        Self { letterbox: Letterbox::open(path), name: name.to_owned() }
     }
 
     /// Sends one line, stamped with the time `wall` (seconds since 1970). Never blocks.
@@ -65,38 +57,17 @@ impl Syslog {
             self.name,
             std::process::id()
         );
-        if let Some(socket) = &self.socket {
-            match socket.send(line.as_bytes()) {
-                Ok(_) => return Ok(()),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Err(e),
-                // The daemon is gone or was replaced: below it is looked for anew.
-                Err(_) => self.socket = None,
-            }
-        }
-        self.reconnect()?.send(line.as_bytes()).map(|_| ())
+        self.letterbox.post(line.as_bytes())
     }
-
-    fn reconnect(&mut self) -> io::Result<&UnixDatagram> {
-        let now = clock::monotonic_ms();
-        if now.saturating_sub(self.tried_ms) < RETRY_MS {
-            return Err(io::ErrorKind::NotConnected.into());
-        }
-        self.tried_ms = now;
-        Ok(self.socket.insert(connect(&self.path)?))
-    }
-}
-
-fn connect(path: &Path) -> io::Result<UnixDatagram> {
-    let socket = UnixDatagram::unbound()?;
-    socket.set_nonblocking(true)?;
-    socket.connect(path)?;
-    Ok(socket)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::os::unix::net::UnixDatagram;
     use std::time::Duration;
+
+    use super::*;
+    use crate::clock;
 
     fn received(socket: &UnixDatagram) -> String {
         socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
