@@ -1,0 +1,9 @@
+//! Rows 1 to 17: what becomes of streams, byte by byte, and of their ends.
+
+mod half_close;
+mod server_reset;
+
+use super::Row;
+
+/// Them.
+pub const ROWS: &[Row] = &[half_close::ROW, server_reset::ROW];
