@@ -75,7 +75,7 @@ pub(super) fn receive(flow: &mut Flow, source: BorrowedFd<'_>, buffer: &mut [u8]
     }
     match recv(source, room, RecvFlags::empty()) {
         Ok((0, _)) => {
-            flow.source_end = Some(Outcome::Ended);
+            flow.source_end = Some(flow.end_of_source());
             0
         }
         Ok((n, _)) => {
@@ -83,7 +83,7 @@ pub(super) fn receive(flow: &mut Flow, source: BorrowedFd<'_>, buffer: &mut [u8]
             if n < want && !flow.to_the_last {
                 // Edge-triggered: what comes later announces itself.
                 flow.readable = false;
-                flow.source_end = flow.end_near.then_some(Outcome::Ended);
+                flow.source_end = flow.end_near.then(|| flow.end_of_source());
             }
             n
         }

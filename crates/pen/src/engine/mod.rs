@@ -154,6 +154,8 @@ pub struct Flow {
     end_near: bool,
     /// A short read says nothing about what follows.
     to_the_last: bool,
+    /// The source was reset, and only the sink of the other direction was told.
+    source_dead: bool,
     /// The sink passes on what it gets at once.
     prompt: bool,
     /// Bytes moved in turns that moved many, up to [`limits::BULKY_AFTER`].
@@ -189,6 +191,19 @@ impl Flow {
     /// TCP at urgent data). Costs a read per turn.
     pub fn read_to_the_last(&mut self) {
         self.to_the_last = true;
+    }
+
+    /// The source was found reset by writing to it: the kernel tells that once, and reading then finds
+    /// nothing but an end, which is none. What it had sent before is still there to be read.
+    pub fn source_is_dead(&mut self) {
+        self.source_dead = true;
+        self.read_to_the_last();
+        self.source_ready(false);
+    }
+
+    /// What it means that nothing more comes from the source.
+    fn end_of_source(&self) -> Outcome {
+        if self.source_dead { Outcome::SourceReset } else { Outcome::Ended }
     }
 
     /// Another source takes the place of the one it had, from which nothing was passed on.

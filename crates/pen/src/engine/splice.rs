@@ -66,7 +66,7 @@ fn run(flow: &mut Flow, source: BorrowedFd<'_>, sink: BorrowedFd<'_>) -> Pumped 
 fn fill(flow: &mut Flow, source: BorrowedFd<'_>) {
     let Some(piped) = flow.piped.as_mut() else { return };
     match splice(source, None, &piped.pipe.write, None, limits::PIPE_SIZE, FLAGS) {
-        Ok(0) => flow.source_end = Some(Outcome::Ended),
+        Ok(0) => flow.source_end = Some(flow.end_of_source()),
         Ok(n) => {
             piped.held += n;
             flow.read += n as u64;

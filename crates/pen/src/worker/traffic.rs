@@ -188,9 +188,7 @@ impl Worker {
                 if let Some(tap) = conn.tap.as_mut().filter(|_| source == Side::Server) {
                     tap.no_more_replies();
                 }
-                let flow = conn.flow(source.other());
-                flow.read_to_the_last();
-                flow.source_ready(false);
+                conn.flow(source.other()).source_is_dead();
             }
             self.pump(key, source.other());
         }

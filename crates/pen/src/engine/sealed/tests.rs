@@ -184,6 +184,22 @@ fn an_end_without_close_notify_is_a_cut() {
 }
 
 #[test]
+fn a_server_found_dead_by_writing_to_it_has_not_ended_its_stream() {
+    for version in 0..VERSIONS.len() {
+        let (mut client, mut line, server) = Line::new(version);
+        // The reset is told to whoever asks first; the reader is left with an end of stream.
+        pen_sys::sockets::reset(server.into());
+        while rustix::net::send(&line.up, b"more", SendFlags::NOSIGNAL).is_ok() {}
+        line.from_server.source_is_dead();
+        assert_eq!(line.until_over(Side::Server), Outcome::SourceReset);
+        drop(line);
+        // Nothing that says goodbye came before the connection ended.
+        let end = client.read(&mut [0]).unwrap_err();
+        assert_eq!(end.kind(), std::io::ErrorKind::UnexpectedEof, "version {version}");
+    }
+}
+
+#[test]
 fn a_tls_12_client_may_answer_pens_goodbye_by_leaving() {
     for (version, outcome) in [(0, Outcome::Ended), (1, Outcome::SourceCut)] {
         let (client, mut line, server) = Line::new(version);
