@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod case;
+mod exchange;
 mod load;
 mod options;
 mod programs;

@@ -43,10 +43,6 @@ fn pen(setup: &Setup, scratch: &Scratch) -> Vec<String> {
     if setup.udp {
         lines.push("udp".into());
     }
-    if let Some(file) = &setup.tls {
-        lines.push(format!("ssl_keyfile {0}", file.display()));
-        lines.push(format!("ssl_certfile {0}", file.display()));
-    }
     lines.extend(setup.lines(Subject::Pen, Scope::Global).map(str::to_owned));
     let mut words: Vec<String> = vec!["-f".into(), "-C".into(), control(scratch)];
     if is_root() {
@@ -54,6 +50,9 @@ fn pen(setup: &Setup, scratch: &Scratch) -> Vec<String> {
     }
     if !setup.sticky {
         words.push("-r".into());
+    }
+    if let Some(file) = &setup.tls {
+        words.extend(["-E".into(), file.display().to_string()]);
     }
     words.extend(lines.into_iter().flat_map(|line| ["-O".into(), line]));
     words.push(setup.listen.word());

@@ -44,7 +44,7 @@ pub use place::{Place, Scratch, free_port};
 pub use program::{Finished, Program, Sig, is_root, log_tool, pen_program, penctl_program, run};
 pub use screen::Screen;
 pub use server::{Served, TestServer};
-pub use tls::{over_tls, plain_only};
+pub use tls::{identity as tls_identity, over_tls, plain_only};
 pub use vitals::Vitals;
 pub use waiting::{deadline, holds, scaled, until};
 pub use wire::{Client, Dial, End, Wire, dial_from};

@@ -73,7 +73,8 @@ impl Wire {
     /// A connection to `place` to be described further.
     #[must_use]
     pub fn dial(place: &Place) -> Dial<'_> {
-        Dial { place, source: None, receive_buffer: None, protocol: None }
+        let tls = over_tls() && !place.is_plain();
+        Dial { place, source: None, receive_buffer: None, protocol: None, tls }
     }
 
     /// Sends all of `bytes`.
@@ -239,6 +240,7 @@ pub struct Dial<'a> {
     source: Option<IpAddr>,
     receive_buffer: Option<usize>,
     protocol: Option<Protocol>,
+    tls: bool,
 }
 
 impl Dial<'_> {
@@ -266,6 +268,13 @@ impl Dial<'_> {
         self
     }
 
+    /// Speaks TLS to a server that shows [`crate::tls_identity`], whatever the scenarios run over.
+    #[must_use]
+    pub fn tls(mut self) -> Self {
+        self.tls = true;
+        self
+    }
+
     /// Connects.
     ///
     /// # Errors
@@ -283,8 +292,7 @@ impl Dial<'_> {
         } else {
             socket.connect_timeout(&self.place.sock_addr(), deadline())?;
         }
-        let tls = (over_tls() && !self.place.is_plain()).then(Tls::new);
-        Wire::new(socket, tls)
+        Wire::new(socket, self.tls.then(Tls::new))
     }
 }
 

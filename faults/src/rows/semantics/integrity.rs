@@ -1,0 +1,182 @@
+//! The integrity matrix: random sizes, pieces, pauses, half-closes and resets in both directions.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use pen_test::{Place, Scratch, TestServer, Wire, tls_identity};
+
+use crate::exchange::plan::Plan;
+use crate::exchange::{Book, Sum, exchange, serving};
+use crate::rows::Row;
+use crate::running::Running;
+use crate::setup::{Scope, Setup};
+use crate::stage::Stage;
+use crate::subject::Subject;
+use crate::verdict::Verdict;
+
+/// Clients at once.
+const CLIENTS: usize = 24;
+
+const fn row(form: &'static str, title: &'static str, run: fn(&Stage) -> Verdict) -> Row {
+    let expects = "no wrong byte, no cut that looks complete, nothing lost";
+    let row = Row::new(5, title, expects);
+    Row { form, starred: true, limit: Duration::from_secs(900), run, ..row }
+}
+
+pub const PLAIN: Row = row("", "20,000 random connections", |stage| run(stage, Way::Plain));
+pub const TLS: Row = row("b", "the same, clients in TLS", |stage| run(stage, Way::Tls));
+pub const UNIX: Row =
+    row("c", "the same without resets, servers on Unix sockets (which know none)", |stage| {
+        run(stage, Way::Unix)
+    });
+pub const SIX_TO_FOUR: Row =
+    row("d", "the same, clients by IPv6, servers by IPv4", |stage| run(stage, Way::SixToFour));
+pub const SPLICE: Row =
+    row("e", "the same, bytes moved within the kernel", |stage| run(stage, Way::Splice));
+pub const COUNTERS: Row = Row {
+    form: "g",
+    run: counted,
+    ..Row::new(5, "byte counters after 2,000 clean connections", "equal to the bytes moved")
+};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Plain,
+    Tls,
+    Unix,
+    SixToFour,
+    Splice,
+}
+
+fn run(stage: &Stage, way: Way) -> Verdict {
+    if way == Way::Splice && stage.subject != Subject::Pen && stage.subject != Subject::Haproxy {
+        return Verdict::without("no splice");
+    }
+    let scratch = Scratch::new();
+    let book = Arc::default();
+    let servers = [server(way, &scratch, "a", &book), server(way, &scratch, "b", &book)];
+    let setup = setup(way, &scratch, &servers);
+    let balancer = match stage.try_start(&setup) {
+        Ok(balancer) => balancer,
+        Err(why) if way == Way::Unix && stage.subject == Subject::Classic => {
+            return Verdict::without(format!("no servers on Unix sockets: {why}"));
+        }
+        Err(why) => return Verdict::of(false, why),
+    };
+    let count = match stage.subject {
+        Subject::Pen => stage.of(20_000, 600),
+        // What they do shows in fewer.
+        _ => stage.of(2_000, 200),
+    };
+    let plan = if way == Way::Unix { Plan::clean } else { Plan::of };
+    let sum = play(&balancer, stage.seed, count, &book, way == Way::Tls, plan);
+    verdict(&sum, count)
+}
+
+fn server(way: Way, scratch: &Scratch, name: &str, book: &Arc<Book>) -> TestServer {
+    let act = serving(book, way == Way::Unix);
+    match way {
+        Way::Unix => TestServer::start_unix(name, &scratch.path(name), act),
+        _ => TestServer::start(name, act),
+    }
+}
+
+fn setup(way: Way, scratch: &Scratch, servers: &[TestServer]) -> Setup {
+    let mut setup = Setup::of(servers.iter().map(TestServer::word));
+    match way {
+        Way::Plain | Way::Unix => setup,
+        Way::Tls => {
+            setup.tls = Some(scratch.write("identity.pem", tls_identity()));
+            setup
+        }
+        Way::SixToFour => {
+            let port = setup.listen.port();
+            setup.listen = Place::Tcp(([0_u16, 0, 0, 0, 0, 0, 0, 1], port).into());
+            setup
+        }
+        Way::Splice => setup.with(Subject::Pen, Scope::Global, "engine splice").with(
+            Subject::Haproxy,
+            Scope::Service,
+            "option splice-auto",
+        ),
+    }
+}
+
+/// Plays `count` exchanges, numbered from the seed on.
+fn play(
+    balancer: &Running,
+    seed: u64,
+    count: usize,
+    book: &Arc<Book>,
+    tls: bool,
+    plan: fn(u64) -> Plan,
+) -> Sum {
+    let first = seed << 32;
+    let (next, sum) = (AtomicU64::new(0), Sum::default());
+    let client = || {
+        loop {
+            let n = next.fetch_add(1, Ordering::SeqCst);
+            if n >= count as u64 {
+                return;
+            }
+            let dial = Wire::dial(&balancer.place);
+            let wire = if tls { dial.tls().connect() } else { dial.connect() };
+            sum.add(exchange(wire, &plan(first + n), book));
+        }
+    };
+    std::thread::scope(|scope| {
+        (0..CLIENTS).for_each(|_| drop(scope.spawn(client)));
+    });
+    sum
+}
+
+fn verdict(sum: &Sum, count: usize) -> Verdict {
+    let faults = sum.faults();
+    let mib = sum.bytes.load(Ordering::SeqCst) >> 20;
+    match faults.is_empty() {
+        true => Verdict::of(true, format!("{count} right, {mib} MiB")),
+        false => Verdict::of(false, format!("of {count}: {faults:?}")),
+    }
+}
+
+/// Whether the balancer's own counters say what went through it.
+fn counted(stage: &Stage) -> Verdict {
+    if matches!(stage.subject, Subject::Nginx | Subject::Classic) {
+        return Verdict::without("no counters of bytes that can be asked for");
+    }
+    let book = Arc::default();
+    let server = TestServer::start("a", serving(&book, true));
+    let balancer = stage.start(&Setup::of([server.word()]));
+    let count = stage.of(2_000, 200);
+    let sum = play(&balancer, stage.seed, count, &book, false, Plan::clean);
+    let moved = sum.bytes.load(Ordering::SeqCst);
+    // The last connection is counted a moment after its client has seen the end.
+    let end = std::time::Instant::now() + pen_test::deadline();
+    let mut counted = None;
+    while counted != Some(moved) && std::time::Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(50));
+        counted = counters(&balancer);
+    }
+    let right = counted == Some(moved) && sum.faults().is_empty();
+    Verdict::of(right, format!("moved {moved}, counted {counted:?}, faults {:?}", sum.faults()))
+}
+
+/// Bytes in and out together.
+fn counters(balancer: &Running) -> Option<u64> {
+    match balancer.subject {
+        Subject::Pen => {
+            let answer = balancer.control("overview json")?;
+            let overview: serde_json::Value = serde_json::from_str(&answer).ok()?;
+            let totals = overview.pointer("/services/0/totals")?;
+            Some(totals.get("received")?.as_u64()? + totals.get("sent")?.as_u64()?)
+        }
+        Subject::Haproxy => {
+            let answer = balancer.control("show stat")?;
+            let line = answer.lines().find(|line| line.starts_with("service,FRONTEND"))?;
+            let field = |n| line.split(',').nth(n).and_then(|w| w.parse::<u64>().ok());
+            Some(field(8)? + field(9)?)
+        }
+        Subject::Nginx | Subject::Classic => None,
+    }
+}
