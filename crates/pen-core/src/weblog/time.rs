@@ -2,16 +2,13 @@
 
 use std::io::Write as _;
 
+use crate::calendar;
 use crate::moment::WallSeconds;
 
 const MONTHS: [&[u8]; 12] = [
     b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
 ];
 const DAY: i64 = 86_400;
-/// Days from 1 March of the year 0 to 1 January 1970.
-const EPOCH: i64 = 719_468;
-/// Days of 400 years.
-const ERA: i64 = 146_097;
 
 /// A time with or without its zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +56,8 @@ impl WebTime {
         if !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
             return None;
         }
-        let days = days(year, month, day);
-        if date(days) != (year, month, day) {
+        let days = calendar::days((year, month, day));
+        if calendar::date(days) != (year, month, day) {
             return None;
         }
         let seconds = days * DAY + hour * 3600 + minute * 60 + second;
@@ -73,7 +70,7 @@ impl WebTime {
 /// Appends a time as `DD/Mon/YYYY:HH:MM:SS +0000`.
 pub fn append_utc(out: &mut Vec<u8>, wall: WallSeconds) {
     let (days, seconds) = (wall.0.div_euclid(DAY), wall.0.rem_euclid(DAY));
-    let (year, month, day) = date(days);
+    let (year, month, day) = calendar::date(days);
     let name = usize::try_from(month - 1).ok().and_then(|m| MONTHS.get(m).copied());
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     let name = String::from_utf8_lossy(name.unwrap_or(b"???"));
@@ -96,24 +93,4 @@ fn offset(zone: &[u8]) -> Option<Option<i64>> {
 
 fn number(digits: &[u8]) -> Option<i64> {
     digits.iter().try_fold(0, |n, b| b.is_ascii_digit().then(|| n * 10 + i64::from(b - b'0')))
-}
-
-/// Days since 1970. Years begin in March, so that the leap day is the last one.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * ERA + of_era * 365 + of_era / 4 - of_era / 100 + of_year - EPOCH
-}
-
-/// Year, month and day.
-fn date(days: i64) -> (i64, i64, i64) {
-    let shifted = days + EPOCH;
-    let (era, of_era) = (shifted.div_euclid(ERA), shifted.rem_euclid(ERA));
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * march + 2) / 5 + 1;
-    let month = if march < 10 { march + 3 } else { march - 9 };
-    (era * 400 + year + i64::from(month <= 2), month, day)
 }
