@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::addr::ClientAddr;
+use crate::bucket::{Bucket, Pace};
 use crate::limits;
 use crate::moment::Moment;
 use crate::secret::Secret;
@@ -64,9 +65,8 @@ impl SourceLimit {
         }
     }
 
-    fn bucket(&self) -> u64 {
-        let arrivals = if self.burst == 0 { self.rate } else { self.burst };
-        u64::from(arrivals) * ARRIVAL
+    fn pace(&self) -> Pace {
+        Pace { rate: self.rate, burst: if self.burst == 0 { self.rate } else { self.burst } }
     }
 }
 
@@ -98,9 +98,6 @@ impl Excess {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Admission(u32);
 
-/// One arrival, in the units of the buckets: what a rate of 1 gains in a second.
-const ARRIVAL: u64 = 1_000;
-
 /// The table of a service.
 #[derive(Debug)]
 pub struct Arrivals {
@@ -119,9 +116,7 @@ pub struct Arrivals {
 #[derive(Debug)]
 struct Row {
     connections: u32,
-    /// What is left in the bucket at `filled`.
-    level: u64,
-    filled: Moment,
+    bucket: Bucket,
 }
 
 impl Arrivals {
@@ -159,7 +154,7 @@ impl Arrivals {
             // Nothing is known of it, so it is within its limits; there is no room to remember it.
             return Ok(Admission::default());
         }
-        let fresh = Row { connections: 0, level: limit.bucket(), filled: now };
+        let fresh = Row { connections: 0, bucket: Bucket::full(now) };
         let row = self.rows.entry(source).or_insert(fresh);
         let taken = row.take(limit, now);
         match taken {
@@ -181,7 +176,7 @@ impl Arrivals {
         let same = self.prefixes == (limit.prefix4, limit.prefix6);
         let source = limit.source(client).filter(|_| limit.is_on() && same);
         let row = source.and_then(|source| self.rows.get(&source));
-        row.map_or(Ok(()), |row| row.after_one_more(limit, now).map(drop))
+        row.map_or(Ok(()), |row| row.look(limit, now))
     }
 
     /// A connection that was admitted ended.
@@ -232,7 +227,7 @@ impl Arrivals {
     /// as many as stay, or the table is full, but not within a second: looking costs each arrival
     /// little.
     fn sweep(&mut self, limit: &SourceLimit, now: Moment) {
-        self.rows.retain(|_, row| row.connections > 0 || row.level_at(limit, now) < limit.bucket());
+        self.rows.retain(|_, row| row.connections > 0 || !row.bucket.is_full(limit.pace(), now));
         self.sweep_at = (self.rows.len() * 2).clamp(limits::SOURCES_SWEEP_MIN, limits::SOURCES_MAX);
         self.sweep_after = now.plus_s(1);
     }
@@ -240,31 +235,24 @@ impl Arrivals {
 
 impl Row {
     fn take(&mut self, limit: &SourceLimit, now: Moment) -> Result<(), Excess> {
-        let left = self.after_one_more(limit, now);
-        if limit.rate != 0 && left != Err(Excess::Connections) {
-            self.level = left.unwrap_or_else(|_| self.level_at(limit, now));
-            self.filled = self.filled.max(now);
+        self.room(limit)?;
+        if limit.rate != 0 && !self.bucket.take(limit.pace(), now) {
+            return Err(Excess::Rate);
         }
-        left?;
         self.connections += 1;
         Ok(())
     }
 
-    /// What would be left in the bucket.
-    fn after_one_more(&self, limit: &SourceLimit, now: Moment) -> Result<u64, Excess> {
-        if limit.connections != 0 && self.connections >= limit.connections {
-            return Err(Excess::Connections);
-        }
-        if limit.rate == 0 {
-            return Ok(self.level);
-        }
-        self.level_at(limit, now).checked_sub(ARRIVAL).ok_or(Excess::Rate)
+    /// What [`Row::take`] would answer.
+    fn look(&self, limit: &SourceLimit, now: Moment) -> Result<(), Excess> {
+        self.room(limit)?;
+        let free = limit.rate == 0 || self.bucket.has_one(limit.pace(), now);
+        if free { Ok(()) } else { Err(Excess::Rate) }
     }
 
-    fn level_at(&self, limit: &SourceLimit, now: Moment) -> u64 {
-        // A rate of 1 gains one unit a millisecond.
-        let gained = now.since_ms(self.filled).saturating_mul(u64::from(limit.rate));
-        self.level.saturating_add(gained).min(limit.bucket())
+    fn room(&self, limit: &SourceLimit) -> Result<(), Excess> {
+        let free = limit.connections == 0 || self.connections < limit.connections;
+        if free { Ok(()) } else { Err(Excess::Connections) }
     }
 }
 

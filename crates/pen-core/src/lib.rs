@@ -9,6 +9,7 @@ pub mod acl;
 pub mod addr;
 pub mod apart;
 pub mod arrivals;
+mod bucket;
 mod calendar;
 pub mod ciphers;
 pub mod circles;

@@ -16,6 +16,7 @@ use siphasher::sip::SipHasher13;
 
 use crate::acl::AccessList;
 use crate::addr::ClientAddr;
+use crate::bucket::{Bucket, Pace};
 use crate::dsr::DropReason;
 use crate::frames::arp::{self, Arp};
 use crate::frames::ethernet::Frame;
@@ -121,9 +122,8 @@ enum Kind {
 pub struct Tarpit {
     census: Vec<Option<Resident>>,
     secret: (u64, u64),
-    /// Answers that are left, in thousandths.
-    credit: u64,
-    paid: Moment,
+    /// Answers that are left.
+    answers: Bucket,
 }
 
 /// What is known of an address.
@@ -149,7 +149,7 @@ impl Tarpit {
     #[must_use]
     pub fn new(secret: (u64, u64)) -> Self {
         let census = vec![None; limits::TARPIT_CENSUS];
-        Self { census, secret, credit: u64::MAX, paid: Moment::default() }
+        Self { census, secret, answers: Bucket::full(Moment::default()) }
     }
 
     /// Somebody speaks from `ip`: it is left alone.
@@ -215,13 +215,8 @@ impl Tarpit {
 
     /// Takes one answer of what the rate allows; what is not used within a second is lost.
     fn pay(&mut self, rate: u32, now: Moment) -> Result<(), DropReason> {
-        const ONE: u64 = 1000;
-        let rate = u64::from(rate);
-        let earned = now.since_ms(self.paid).saturating_mul(rate);
-        self.paid = now;
-        self.credit = self.credit.saturating_add(earned).min(rate * ONE);
-        self.credit = self.credit.checked_sub(ONE).ok_or(DropReason::TarpitRate)?;
-        Ok(())
+        let paid = self.answers.take(Pace { rate, burst: rate }, now);
+        if paid { Ok(()) } else { Err(DropReason::TarpitRate) }
     }
 
     fn known(&self, ip: Ipv4Addr) -> Option<Resident> {
