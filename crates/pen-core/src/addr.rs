@@ -3,7 +3,7 @@
 //! An IPv4 address that arrives mapped into IPv6 (`::ffff:a.b.c.d`) is IPv4 everywhere.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// Where a client comes from, as far as Pen remembers it. The port is not part of it.
@@ -20,6 +20,25 @@ impl ClientAddr {
     #[must_use]
     pub fn from_ip(ip: IpAddr) -> Self {
         Self::Ip(ip.to_canonical())
+    }
+
+    /// The network it is in: the first `prefix4` bits of an IPv4 address, `prefix6` of an IPv6 one.
+    /// `None` for peers of Unix sockets.
+    #[must_use]
+    pub fn network(self, prefix4: u8, prefix6: u8) -> Option<IpAddr> {
+        let Self::Ip(ip) = self else { return None };
+        Some(match ip {
+            IpAddr::V4(ip) => {
+                let host_bits = u32::BITS.saturating_sub(prefix4.into());
+                let mask = u32::MAX.checked_shl(host_bits).unwrap_or(0);
+                Ipv4Addr::from_bits(ip.to_bits() & mask).into()
+            }
+            IpAddr::V6(ip) => {
+                let host_bits = u128::BITS.saturating_sub(prefix6.into());
+                let mask = u128::MAX.checked_shl(host_bits).unwrap_or(0);
+                Ipv6Addr::from_bits(ip.to_bits() & mask).into()
+            }
+        })
     }
 }
 

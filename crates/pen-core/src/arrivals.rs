@@ -7,7 +7,7 @@
 //! Deliberately not here: who is exempt, and what becomes of a client that is turned away.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use crate::addr::ClientAddr;
 use crate::bucket::{Bucket, Pace};
@@ -58,11 +58,7 @@ impl SourceLimit {
     /// The network that a client counts in; `None` for clients on Unix sockets.
     #[must_use]
     pub fn source(&self, client: ClientAddr) -> Option<IpAddr> {
-        let bits = |ip: IpAddr| if ip.is_ipv4() { self.prefix4 } else { self.prefix6 };
-        match client {
-            ClientAddr::Unix => None,
-            ClientAddr::Ip(ip) => Some(network(ip, bits(ip))),
-        }
+        client.network(self.prefix4, self.prefix6)
     }
 
     fn pace(&self) -> Pace {
@@ -185,7 +181,7 @@ impl Arrivals {
             return;
         }
         let (prefix4, prefix6) = self.prefixes;
-        let source = SourceLimit { prefix4, prefix6, ..SourceLimit::default() }.source(client);
+        let source = client.network(prefix4, prefix6);
         let Some(row) = source.and_then(|source| self.rows.get_mut(&source)) else {
             debug_assert!(false, "a connection left that was not counted");
             return;
@@ -253,19 +249,5 @@ impl Row {
     fn room(&self, limit: &SourceLimit) -> Result<(), Excess> {
         let free = limit.connections == 0 || self.connections < limit.connections;
         if free { Ok(()) } else { Err(Excess::Connections) }
-    }
-}
-
-/// The network of `bits` bits that an address is in.
-fn network(ip: IpAddr, bits: u8) -> IpAddr {
-    match ip {
-        IpAddr::V4(ip) => {
-            let mask = u32::MAX.checked_shl(32_u32.saturating_sub(bits.into())).unwrap_or(0);
-            IpAddr::V4(Ipv4Addr::from_bits(ip.to_bits() & mask))
-        }
-        IpAddr::V6(ip) => {
-            let mask = u128::MAX.checked_shl(128_u32.saturating_sub(bits.into())).unwrap_or(0);
-            IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & mask))
-        }
     }
 }

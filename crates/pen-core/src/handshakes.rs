@@ -4,7 +4,7 @@
 //! clients together. Rows exist only while a handshake is unfinished.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use crate::addr::ClientAddr;
 
@@ -41,14 +41,7 @@ impl Handshakes {
 }
 
 fn key(client: ClientAddr) -> Option<IpAddr> {
-    const NETWORK: u128 = u128::MAX << 64;
-    match client {
-        ClientAddr::Unix => None,
-        ClientAddr::Ip(IpAddr::V6(ip)) => {
-            Some(IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & NETWORK)))
-        }
-        ClientAddr::Ip(ip) => Some(ip),
-    }
+    client.network(32, 64)
 }
 
 #[cfg(test)]

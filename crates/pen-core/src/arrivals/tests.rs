@@ -1,5 +1,7 @@
 //! What a source may take of a service: tables of arrivals and what becomes of them.
 
+use std::net::Ipv4Addr;
+
 use super::*;
 
 fn client(ip: &str) -> ClientAddr {
