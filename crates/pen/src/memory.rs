@@ -88,14 +88,19 @@ impl Memory {
         }
     }
 
-    /// For reports.
-    pub fn row(&self) -> MemoryRow {
+    /// Bytes that may be used; 0 = any number.
+    fn budget(&self) -> u64 {
         let limit = self.limit.load(Ordering::Relaxed);
         let configured = self.configured.load(Ordering::Relaxed);
+        memory::budget(configured, (limit != 0).then_some(limit))
+    }
+
+    /// For reports.
+    pub fn row(&self) -> MemoryRow {
         MemoryRow {
             used: self.used.load(Ordering::Relaxed),
-            budget: memory::budget(configured, (limit != 0).then_some(limit)),
-            limit,
+            budget: self.budget(),
+            limit: self.limit.load(Ordering::Relaxed),
             stage: self.stage().word(),
             idle_s: self.idle_s(),
             shed: self.shed.load(Ordering::Relaxed),
@@ -132,7 +137,7 @@ impl Guard {
     fn run(self) {
         loop {
             let memory = &self.pool.memory;
-            let budget = memory.row().budget;
+            let budget = memory.budget();
             let stage = self.look(budget);
             let stirred = memory.stirred.swap(false, Ordering::Relaxed);
             if budget == 0 || stage == Stage::Calm && !stirred {

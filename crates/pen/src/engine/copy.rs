@@ -45,11 +45,12 @@ pub(super) fn pump(
         if !flow.readable {
             return Pumped::Drained;
         }
-        let splices = flow.piped.is_some() || scratch.one_read == limits::SCRATCH;
+        let splices = flow.piped.is_some() || !scratch.is_tight();
         if tap.is_none() && splices && flow.piped(&mut scratch.pipes) {
             return splice::pump(flow, source, sink, &mut scratch.pipes);
         }
-        let buffer = scratch.read.get_mut(..scratch.one_read).unwrap_or_default();
+        let one_read = scratch.one_read();
+        let buffer = scratch.read.get_mut(..one_read).unwrap_or_default();
         let read = receive(flow, source, buffer);
         let stop = match &mut tap {
             _ if read == 0 && flow.source_end.is_none() => None,

@@ -31,8 +31,8 @@ pub use sealed::{Shaken, hear, send_outbox, shake};
 pub struct Scratch {
     /// What one read takes.
     read: Box<[u8]>,
-    /// Bytes that one read may take at the moment.
-    one_read: usize,
+    /// Reads are small because memory is short.
+    modest: bool,
     /// Bytes that connections may come to hold before reads become small.
     allowance: u64,
     /// What a tap makes of it.
@@ -50,7 +50,7 @@ impl Scratch {
     pub fn new() -> Self {
         Self {
             read: vec![0; limits::SCRATCH].into_boxed_slice(),
-            one_read: limits::SCRATCH,
+            modest: false,
             allowance: u64::MAX,
             tapped: Vec::new(),
             opened: Vec::new(),
@@ -64,27 +64,30 @@ impl Scratch {
         self.pipes.close_idle();
     }
 
-    /// Memory is not short: connections may come to hold so much until somebody looks again.
+    /// Connections may come to hold so much until somebody looks again.
     pub fn allow(&mut self, bytes: u64) {
         self.allowance = bytes;
-        self.one_read = if bytes == 0 { limits::READ_TIGHT } else { limits::SCRATCH };
     }
 
     /// A flow held `before` bytes and holds `after`.
     fn note_held(&mut self, before: u64, after: u64) {
-        if after <= before || self.allowance == u64::MAX {
-            return;
-        }
-        self.allowance = self.allowance.saturating_sub(after - before);
-        if self.allowance == 0 {
-            self.one_read = limits::READ_TIGHT;
-        }
+        self.allowance = self.allowance.saturating_sub(after.saturating_sub(before));
+    }
+
+    /// Whether memory is short, or might be before somebody looks again.
+    fn is_tight(&self) -> bool {
+        self.modest || self.allowance == 0
+    }
+
+    /// Bytes that one read may take at the moment.
+    fn one_read(&self) -> usize {
+        if self.is_tight() { limits::READ_TIGHT } else { limits::SCRATCH }
     }
 
     /// Memory is short, or no longer: reads little at once, so that a slow reader pins little, and
     /// takes no more pipes.
     pub fn be_modest(&mut self, modest: bool) {
-        self.one_read = if modest { limits::READ_TIGHT } else { limits::SCRATCH };
+        self.modest = modest;
         if modest {
             self.pipes.close_idle();
             (self.tapped, self.opened) = (Vec::new(), Vec::new());

@@ -91,9 +91,10 @@ fn read_and_keep(
     session: &mut Session,
     scratch: &mut Scratch,
 ) -> Result<(), Trouble> {
-    let Scratch { read, one_read, opened, .. } = scratch;
+    let one_read = scratch.one_read();
+    let Scratch { read, opened, .. } = scratch;
     opened.clear();
-    let outcome = read_and_open(flow, socket, session, (read, *one_read), opened);
+    let outcome = read_and_open(flow, socket, session, (read, one_read), opened);
     session.keep_opened(opened);
     outcome
 }
@@ -127,7 +128,8 @@ fn run(
 ) -> Pumped {
     let mut resumed = tap.as_mut().is_some_and(|t| t.resumed());
     for _ in 0..limits::READS_PER_TURN {
-        let Scratch { read, one_read, sealed, .. } = scratch;
+        let one_read = scratch.one_read();
+        let Scratch { read, sealed, .. } = scratch;
         let got = if mem::take(&mut resumed) {
             &[]
         } else {
@@ -142,7 +144,7 @@ fn run(
             if !kept && !flow.readable {
                 return Pumped::Drained;
             }
-            let got = receive(flow, source, (read, *one_read), opened);
+            let got = receive(flow, source, (read, one_read), opened);
             if got.is_empty() && flow.source_end.is_none() {
                 continue;
             }

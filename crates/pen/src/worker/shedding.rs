@@ -28,10 +28,8 @@ impl Worker {
             return;
         }
         self.looks = looks;
-        let headroom = memory.headroom();
         if memory.stage() == Stage::Calm {
-            let share = headroom / self.pool.mailboxes.len().max(1) as u64;
-            self.scratch.allow(if headroom == u64::MAX { headroom } else { share });
+            self.scratch.allow(memory.headroom() / self.pool.mailboxes.len().max(1) as u64);
         }
     }
 
