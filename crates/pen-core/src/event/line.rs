@@ -26,32 +26,12 @@ impl Occurrence {
     /// One line of `key=value`, without its end.
     #[must_use]
     pub fn line(&self) -> String {
-        let Event { key, service, server, address, cause, details, text } = &self.event;
+        let Event { key, text, .. } = &self.event;
         let mut out = format!("seq={} time=", self.seq);
         stamp::iso(&mut out, self.wall);
         // Writing to a string cannot fail.
         let _ = write!(out, " key={} severity={}", key.word(), key.severity().word());
-        let server = server.map(|s| s.to_string());
-        let texts = [
-            ("service", service.as_deref()),
-            ("server", server.as_deref()),
-            ("address", address.as_deref()),
-            ("cause", *cause),
-        ];
-        for (name, value) in texts {
-            if let Some(value) = value {
-                field(&mut out, name, value);
-            }
-        }
-        if self.count > 1 {
-            let _ = write!(out, " repeated={}", self.count);
-        }
-        for (detail, value) in details {
-            match value {
-                Value::Number(n) => drop(write!(out, " {}={n}", detail.word())),
-                Value::Text(text) => field(&mut out, detail.word(), text),
-            }
-        }
+        self.walk(&mut |name, value| field(&mut out, name, value));
         field(&mut out, "text", text);
         out
     }
@@ -59,7 +39,6 @@ impl Occurrence {
     /// Calls `take` with the name and value of every field; in values control characters are escaped:
     /// for the fields of a journal.
     pub fn each(&self, take: &mut dyn FnMut(&str, &str)) {
-        let Event { key, service, server, address, cause, details, .. } = &self.event;
         let mut escaped = String::new();
         let mut give = |name: &str, value: &str| {
             escaped.clear();
@@ -67,26 +46,31 @@ impl Occurrence {
             take(name, &escaped);
         };
         give("seq", &self.seq.to_string());
-        give("key", key.word());
+        give("key", self.event.key.word());
+        self.walk(&mut give);
+    }
+
+    /// What not every event has, in the order of a line.
+    fn walk(&self, take: &mut dyn FnMut(&str, &str)) {
+        let Event { service, server, address, cause, details, .. } = &self.event;
         let server = server.map(|s| s.to_string());
+        let repeated = (self.count > 1).then(|| self.count.to_string());
         let texts = [
             ("service", service.as_deref()),
             ("server", server.as_deref()),
             ("address", address.as_deref()),
             ("cause", *cause),
+            ("repeated", repeated.as_deref()),
         ];
         for (name, value) in texts {
             if let Some(value) = value {
-                give(name, value);
+                take(name, value);
             }
-        }
-        if self.count > 1 {
-            give("repeated", &self.count.to_string());
         }
         for (detail, value) in details {
             match value {
-                Value::Number(n) => give(detail.word(), &n.to_string()),
-                Value::Text(text) => give(detail.word(), text),
+                Value::Number(n) => take(detail.word(), &n.to_string()),
+                Value::Text(text) => take(detail.word(), text),
             }
         }
     }
