@@ -13,7 +13,6 @@ use pen_core::addr::{ClientAddr, Peer};
 use pen_core::journey::{Journey, Step};
 use pen_core::limits;
 use pen_core::relay::Side;
-use pen_core::select::Visitor;
 use pen_core::servers::ServerRef;
 use pen_core::service::Live;
 use pen_core::tally::Tally;
@@ -120,13 +119,11 @@ impl Worker {
         (socket, peer): (OwnedFd, Peer),
     ) {
         let live = service.live.load();
-        let visitor = Visitor::new(peer, None);
-        let admission = match self.admit_source(service, &live, &visitor) {
-            Ok(admission) => admission,
-            Err(excess) => return self.turn_away_source(service, (socket, peer), excess),
-        };
         let mut conn = Conn::new(station, 0, Some(socket), peer, self.now);
-        conn.admission = admission;
+        match self.admit_source(service, &live, &conn.visitor) {
+            Ok(admission) => conn.admission = admission,
+            Err(excess) => return self.turn_away_source(service, conn, excess),
+        }
         if conn.client_is_unix() {
             conn.from_client.read_to_the_last();
         }

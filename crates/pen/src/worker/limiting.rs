@@ -3,8 +3,6 @@
 //! They are turned away before anything is done for them. The table is looked into only where a limit
 //! is set, so that services without one pay nothing.
 
-use std::os::fd::OwnedFd;
-
 use pen_core::addr::Peer;
 use pen_core::arrivals::{Admission, Excess};
 use pen_core::event::EventKey;
@@ -14,6 +12,7 @@ use pen_core::service::Live;
 use pen_sys::sockets;
 
 use super::Worker;
+use super::conn::Conn;
 use super::ending::Manner;
 use crate::logs::{Level, Topic};
 use crate::shared::Service;
@@ -34,13 +33,11 @@ impl Worker {
     }
 
     /// A client that was accepted and has no number yet is reset.
-    pub(super) fn turn_away_source(
-        &self,
-        service: &Service,
-        (socket, peer): (OwnedFd, Peer),
-        excess: Excess,
-    ) {
-        sockets::reset(socket);
+    pub(super) fn turn_away_source(&self, service: &Service, conn: Conn, excess: Excess) {
+        let peer = conn.visitor.peer;
+        if let Some(socket) = conn.down {
+            sockets::reset(socket);
+        }
         service.count(self.index, |tally| tally.turned_away(CloseReason::OverLimit));
         service.leave(&self.pool);
         self.say_over_limit(service, peer, excess, "reset");
