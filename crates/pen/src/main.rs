@@ -17,6 +17,7 @@ mod listeners;
 mod logs;
 mod memory;
 mod names;
+mod outgoing;
 mod publish;
 mod reload;
 mod resolve;

@@ -3,18 +3,17 @@
 //! Nothing here waits: each call does what the socket allows at the moment. Deliberately not here:
 //! who may connect (`door`), what a line does (`perform`).
 
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use pen_core::limits;
 use pen_core::moment::Moment;
-use pen_sys::sockets;
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{RecvFlags, recv};
 
 use super::line::{Fed, LineBuffer};
 use super::perform::Watch;
+use crate::outgoing::{Sent, leave, send_rest};
 
 /// A client of the control socket.
 #[derive(Debug)]
@@ -80,25 +79,18 @@ impl Session {
     }
 
     /// Writes what the socket takes of what `next` says is to be told, until nothing is.
-    pub fn stream(&mut self, now: Moment, mut next: impl FnMut(&mut Watch) -> String) -> Step {
+    pub fn stream(&mut self, mut next: impl FnMut(&mut Watch) -> String) -> Step {
         let Phase::Watching { watch, lines, written } = &mut self.phase else { return Step::Wait };
         loop {
-            let Some(rest) = lines.get(*written..).filter(|rest| !rest.is_empty()) else {
-                *written = 0;
-                *lines = next(watch).into_bytes();
-                if lines.is_empty() {
-                    return Step::Wait;
+            match send_rest(self.socket.as_fd(), lines, written) {
+                Sent::All => {
+                    (*lines, *written) = (next(watch).into_bytes(), 0);
+                    if lines.is_empty() {
+                        return Step::Wait;
+                    }
                 }
-                continue;
-            };
-            match send(&self.socket, rest, SendFlags::NOSIGNAL) {
-                Ok(n) => {
-                    *written += n;
-                    self.moved = now;
-                }
-                Err(Errno::AGAIN) => return Step::Wait,
-                Err(Errno::INTR) => {}
-                Err(_) => return Step::Over,
+                Sent::Part => return Step::Wait,
+                Sent::Gone => return Step::Over,
             }
         }
     }
@@ -160,32 +152,18 @@ impl Session {
 
     fn write(&mut self, now: Moment) -> Step {
         let Phase::Writing { reply, written } = &mut self.phase else { return Step::Wait };
-        while let Some(rest) = reply.get(*written..).filter(|rest| !rest.is_empty()) {
-            match send(&self.socket, rest, SendFlags::NOSIGNAL) {
-                Ok(n) => {
-                    *written += n;
-                    self.moved = now;
-                }
-                Err(Errno::AGAIN) => return Step::Wait,
-                Err(Errno::INTR) => {}
-                Err(_) => return Step::Over,
-            }
+        let before = *written;
+        let sent = send_rest(self.socket.as_fd(), reply, written);
+        if *written > before {
+            self.moved = now;
         }
-        self.leave();
-        Step::Over
-    }
-
-    /// Ends our direction and takes what has arrived unread: closing a TCP socket over unread
-    /// bytes would send a reset that can destroy the reply on its way.
-    fn leave(&self) {
-        // A client that has gone already has nothing to hear.
-        let _: io::Result<()> = sockets::shutdown_write(&self.socket);
-        let mut waste = [0_u8; limits::CONTROL_PIECE];
-        for _ in 0..limits::CONTROL_WASTE / limits::CONTROL_PIECE {
-            match recv(&self.socket, &mut waste[..], RecvFlags::empty()) {
-                Ok((_, n)) if n > 0 => {}
-                _ => return,
+        match sent {
+            Sent::All => {
+                leave(self.socket.as_fd());
+                Step::Over
             }
+            Sent::Part => Step::Wait,
+            Sent::Gone => Step::Over,
         }
     }
 }
@@ -258,13 +236,13 @@ mod tests {
             watch.after += 1;
             if watch.after <= 50_000 { format!("event {}\n", watch.after) } else { String::new() }
         };
-        assert_eq!(s.stream(Moment(1), more), Step::Wait);
+        assert_eq!(s.stream(more), Step::Wait);
         assert_eq!(s.interest(), EventFlags::OUT);
         client.set_nonblocking(true).unwrap();
         let mut text = String::new();
         while !text.ends_with("event 50000\n") {
             let _ = client.read_to_string(&mut text);
-            assert_eq!(s.stream(Moment(2), more), Step::Wait);
+            assert_eq!(s.stream(more), Step::Wait);
         }
         assert_eq!(text.lines().count(), 50_000);
         assert_eq!(s.interest(), EventFlags::empty());

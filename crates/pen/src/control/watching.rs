@@ -42,9 +42,7 @@ impl Desk {
     pub(super) fn show_events(&mut self, key: usize) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let events = self.running.logs.events();
-        match session
-            .stream(clock::now(), |watch| next_lines(watch, &events.since(watch.after, usize::MAX)))
-        {
+        match session.stream(|watch| next_lines(watch, &events.since(watch.after, usize::MAX))) {
             Step::Over => self.forget(key),
             Step::Wait | Step::Line(_) => self.listen_to(key),
         }

@@ -8,12 +8,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use pen_core::limits;
 use pen_core::moment::{Moment, WallSeconds};
 use pen_core::web::{Answer, Heard, Method, Request, Status, hear};
-use pen_sys::sockets;
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{RecvFlags, recv};
 
 use super::door::Who;
+use crate::outgoing::{Sent, leave, send_rest};
 
 /// A client.
 #[derive(Debug)]
@@ -163,16 +163,13 @@ impl Guest {
         let Phase::Writing { answer, written, keep_alive } = &mut self.phase else {
             return Step::Wait;
         };
-        while let Some(rest) = answer.get(*written..).filter(|rest| !rest.is_empty()) {
-            match send(&self.socket, rest, SendFlags::NOSIGNAL) {
-                Ok(n) => *written += n,
-                Err(Errno::AGAIN) => return Step::Wait,
-                Err(Errno::INTR) => {}
-                Err(_) => return Step::Over,
-            }
+        match send_rest(self.socket.as_fd(), answer, written) {
+            Sent::All => {}
+            Sent::Part => return Step::Wait,
+            Sent::Gone => return Step::Over,
         }
         if !*keep_alive {
-            self.leave();
+            leave(self.socket.as_fd());
             return Step::Over;
         }
         (self.phase, self.since) = (Phase::Reading, now);
@@ -184,20 +181,6 @@ impl Guest {
         if let Phase::Asked { keep_alive, .. } | Phase::Writing { keep_alive, .. } = &mut self.phase
         {
             *keep_alive = false;
-        }
-    }
-
-    /// Ends our direction and takes what has arrived unread: closing over unread bytes would send a
-    /// reset that can destroy the answer on its way.
-    fn leave(&self) {
-        // A client that has gone already has nothing to hear.
-        let _ = sockets::shutdown_write(&self.socket);
-        let mut waste = [0_u8; limits::WEB_PIECE];
-        for _ in 0..limits::CONTROL_WASTE / limits::WEB_PIECE {
-            match recv(&self.socket, &mut waste[..], RecvFlags::empty()) {
-                Ok((_, n)) if n > 0 => {}
-                _ => return,
-            }
         }
     }
 }
