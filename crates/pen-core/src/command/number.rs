@@ -313,6 +313,7 @@ impl Number {
         starting: bool,
     ) {
         let small = u8::try_from(value).unwrap_or(0);
+        let list = || ControlAcl { service: service.name.clone(), list: small };
         match self {
             Self::Accepts => service.accepts = value,
             Self::Backlog => service.backlog = value,
@@ -326,9 +327,7 @@ impl Number {
             Self::ConnMax if value == 0 => service.conn_max = None,
             Self::ConnMax if starting => service.conn_max = Some(value),
             Self::ConnMax => service.conn_max = service.conn_max.map(|now| now.max(value)),
-            Self::ControlAcl => {
-                process.control_acl = ControlAcl { service: service.name.clone(), list: small };
-            }
+            Self::ControlAcl => process.control_acl = list(),
             Self::Debug => process.debug = value,
             Self::DeferAccept => service.sockets.defer_accept_s = value,
             Self::DrainTimeout => process.drain_timeout_s = value,
@@ -341,9 +340,7 @@ impl Number {
             Self::LimitPrefix4 => service.limit.prefix4 = small,
             Self::LimitPrefix6 => service.limit.prefix6 = small,
             Self::LimitRate => service.limit.rate = value,
-            Self::MetricsAcl => {
-                process.metrics_acl = ControlAcl { service: service.name.clone(), list: small };
-            }
+            Self::MetricsAcl => process.metrics_acl = list(),
             Self::MemMax => process.mem_max_mib = value,
             Self::PendingMax => service.pending_max = value,
             Self::Rcvbuf => service.sockets.rcvbuf = value,

@@ -14,14 +14,8 @@ fn set_mac(host: &pen_test::Host, mac: [u8; 6]) {
     host.run(&format!("ip link set eth0 address {mac}"));
 }
 
-/// The frame as Pen passes it on: two hardware addresses are others, and nothing else.
-fn passed_on(frame: &[u8], to: [u8; 6]) -> Vec<u8> {
-    [&to[..], &OWN, &frame[12..]].concat()
-}
-
-#[test]
-fn tags_are_kept_on_the_way_to_servers() {
-    let test = "tags::tags_are_kept_on_the_way_to_servers";
+/// A segment whose hardware addresses are those of the frames; only where frames can be sent.
+fn on_segment(test: &str, look: impl FnOnce(&Segment)) {
     if !can_send_frames() {
         return;
     }
@@ -32,6 +26,19 @@ fn tags_are_kept_on_the_way_to_servers() {
         for (server, mac) in segment.servers.iter().zip(SERVER_MACS) {
             set_mac(server, mac);
         }
+        look(&segment);
+    });
+}
+
+/// The frame as Pen passes it on: two hardware addresses are others, and nothing else.
+fn passed_on(frame: &[u8], to: [u8; 6]) -> Vec<u8> {
+    [&to[..], &OWN, &frame[12..]].concat()
+}
+
+#[test]
+fn tags_are_kept_on_the_way_to_servers() {
+    let test = "tags::tags_are_kept_on_the_way_to_servers";
+    on_segment(test, |segment| {
         let both = format!("listen {VIP}:80 [{}]:80", v6(SERVICE));
         let pen = segment.pen(&[&["-r", "-U", "-O", &both, "81"][..], &SERVERS[..]].concat());
         pen.finds(2);
@@ -61,13 +68,7 @@ fn tags_are_kept_on_the_way_to_servers() {
 #[test]
 fn questions_with_tags_are_answered_with_them() {
     let test = "tags::questions_with_tags_are_answered_with_them";
-    if !can_send_frames() {
-        return;
-    }
-    in_own_network(test, SWITCH, || {
-        let segment = Segment::new();
-        set_mac(&segment.client, CLIENT);
-        set_mac(&segment.pen, OWN);
+    on_segment(test, |segment| {
         let pen = segment.pen(&[&[VIP][..], &SERVERS[..]].concat());
         pen.finds(2);
         let ear = segment.client.inside(|| Ear::at("eth0"));

@@ -406,19 +406,8 @@ fn reasons(service: &Service) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::super::model::tests::model;
-    use super::super::view::Sort;
+    use super::super::view::tests::view;
     use super::*;
-
-    fn view() -> View {
-        View {
-            service: None,
-            sort: Sort::Number,
-            paused: false,
-            help: false,
-            above: 0,
-            interval_s: 2,
-        }
-    }
 
     #[test]
     fn a_page_of_80_columns() {

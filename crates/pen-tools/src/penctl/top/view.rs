@@ -170,10 +170,11 @@ impl View {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::model::tests::model;
     use super::*;
 
+    /// A look at the first service.
     pub fn view() -> View {
         View {
             service: None,
