@@ -20,18 +20,9 @@ pub fn page() -> String {
         "A file of settings has no fixed name or place: it is the one that the option -F of pen(1) \
          names, or one that such a file includes. Nothing is read without being named.",
     );
-    page.section("Format");
-    for text in format() {
-        page.text(&text);
-    }
-    page.section("When it is read");
-    for text in READING {
-        page.text(text);
-    }
-    page.section("Services");
-    for text in SERVICES {
-        page.text(text);
-    }
+    page.prose("Format", format());
+    page.prose("When it is read", READING);
+    page.prose("Services", SERVICES);
     page.section("Commands");
     page.text(
         "All that may stand in a file. What looks at a running process, or acts on it once, works on \

@@ -165,10 +165,7 @@ fn page(tool: &Tool, prose: &Prose<'_>) -> String {
     let lines: Vec<String> =
         tool.synopsis.iter().map(|line| format!("{} {line}", tool.name)).collect();
     page.synopsis(lines.iter().map(String::as_str));
-    page.section("Description");
-    for text in prose.description {
-        page.text(text);
-    }
+    page.prose("Description", prose.description);
     page.section("Options");
     for opt in tool.options {
         let text = match opt.manual {
@@ -178,16 +175,10 @@ fn page(tool: &Tool, prose: &Prose<'_>) -> String {
         page.item(&[&opt.form()], &text);
     }
     for (title, texts) in prose.sections {
-        page.section(title);
-        for text in *texts {
-            page.text(text);
-        }
+        page.prose(title, *texts);
     }
     page.examples(prose.examples);
-    page.section("Exit status");
-    for (status, text) in prose.status {
-        page.item(&[status], text);
-    }
+    page.items("Exit status", prose.status);
     page.section("See also");
     page.text(prose.see_also);
     page.finish()

@@ -16,23 +16,11 @@ pub fn page() -> String {
         "pen [options] -F FILE",
         "pen --demo [PORT]",
     ]);
-    page.section("Description");
-    for text in DESCRIPTION {
-        page.text(text);
-    }
+    page.prose("Description", DESCRIPTION);
     options(&mut page);
-    page.section("Addresses and servers");
-    for text in ADDRESSES {
-        page.text(text);
-    }
-    page.section("Choosing a server");
-    for text in CHOOSING {
-        page.text(text);
-    }
-    page.section("Configuration file");
-    for text in CONFIGURATION {
-        page.text(text);
-    }
+    page.prose("Addresses and servers", ADDRESSES);
+    page.prose("Choosing a server", CHOOSING);
+    page.prose("Configuration file", CONFIGURATION);
     page.examples(PEN);
     page.section("Files");
     page.text(
@@ -40,14 +28,8 @@ pub fn page() -> String {
          inside the directory of -j for everything that happens after the start: log, status page, \
          and the configuration file when it is read again.",
     );
-    page.section("Signals");
-    for (signal, text) in SIGNALS {
-        page.item(&[signal], text);
-    }
-    page.section("Exit status");
-    for (status, text) in STATUS {
-        page.item(&[status], text);
-    }
+    page.items("Signals", &SIGNALS);
+    page.items("Exit status", &STATUS);
     page.section("See also");
     page.text("pen.conf(5), penctl(1), penlogd(1), penlog(1), mergelogs(1)");
     page.finish()

@@ -17,10 +17,7 @@ pub fn page() -> String {
     let synopsis: Vec<String> =
         TOOL.synopsis.iter().map(|line| format!("{} {line}", TOOL.name)).collect();
     page.synopsis(synopsis.iter().map(String::as_str));
-    page.section("Description");
-    for text in DESCRIPTION {
-        page.text(text);
-    }
+    page.prose("Description", DESCRIPTION);
     page.section("Options");
     page.text(
         "They stand in front of the address: what follows it is a command, whatever it looks like.",

@@ -34,6 +34,22 @@ impl Page {
         self.fresh = true;
     }
 
+    /// A section of paragraphs.
+    pub fn prose<T: AsRef<str>>(&mut self, title: &str, texts: impl IntoIterator<Item = T>) {
+        self.section(title);
+        for text in texts {
+            self.text(text.as_ref());
+        }
+    }
+
+    /// A section of items with one tag each.
+    pub fn items(&mut self, title: &str, rows: &[(&str, &str)]) {
+        self.section(title);
+        for (tag, text) in rows {
+            self.item(&[tag], text);
+        }
+    }
+
     pub fn subsection(&mut self, title: &str) {
         self.line(&format!(".SS {}", escape(title)));
         self.fresh = true;
