@@ -26,6 +26,7 @@ use pen_sys::services::Services;
 use pen_sys::signals::{self, Signals};
 use pen_sys::{clock, descriptors, localtime, rlimit};
 
+use crate::built;
 use crate::compose::{self, Composed};
 use crate::control::door::ControlDoor;
 use crate::control::perform::{self, Origin};
@@ -73,7 +74,7 @@ struct Plan {
 }
 
 fn prepare(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Plan>, Stop> {
-    let mut launch = cli::parse(arguments)?;
+    let mut launch = cli::parse(arguments).map_err(built::told)?;
     for notice in &launch.notices {
         lifecycle::complain(notice);
     }

@@ -11,6 +11,7 @@ use pen_core::config::{Config, DEFAULT_SERVICE};
 use pen_core::routes;
 use pen_sys::sockets;
 
+use crate::built;
 use crate::files::{self, FileFault, Outcome};
 use crate::listeners;
 
@@ -52,7 +53,8 @@ pub fn compose(launch: &Launch, names: &dyn Names) -> Result<Composed, Stop> {
     if config.services.iter().all(|s| s.listen.is_empty()) {
         return Err(nowhere(launch, missing.as_ref()));
     }
-    let fault = routes::fault(config).or_else(|| circles::fault(config, sockets::is_ours));
+    let fault = built::lacking(config).or_else(|| routes::fault(config));
+    let fault = fault.or_else(|| circles::fault(config, sockets::is_ours));
     if let Some(why) = fault.or_else(|| listeners::impossible(config)) {
         return Err(Stop::failure(&why));
     }

@@ -15,6 +15,7 @@ use pen_core::clients::ClientEntry;
 use pen_core::config::ServiceConfig;
 use pen_core::limits;
 use pen_core::moment::{Moment, WallSeconds};
+#[cfg(feature = "web")]
 use pen_core::report::openmetrics::Facts;
 use pen_core::report::overview::{self, Kind, Overview, ProcessRow, ServiceRow};
 use pen_core::report::{CertificateRow, ClientRow, ServerRow, Snapshot};
@@ -47,6 +48,7 @@ pub struct Shown {
     /// What is seen of those with direct server return.
     pub frames: Vec<Window>,
     /// Every certificate.
+    #[cfg_attr(not(feature = "web"), expect(dead_code, reason = "only metrics tell of them"))]
     pub certificates: Vec<CertificateRow>,
 }
 
@@ -80,12 +82,14 @@ impl Board {
     }
 
     /// What changes with settings.
+    #[cfg(feature = "web")]
     #[must_use]
     pub fn shown(&self) -> Arc<Shown> {
         self.shown.load_full()
     }
 
     /// What only the daemon counts, added to what the kernel says of the process.
+    #[cfg(feature = "web")]
     #[must_use]
     pub fn complete(&self, facts: Facts) -> Facts {
         let (lost_messages, lost_lines) = self.logs.lost();

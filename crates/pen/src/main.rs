@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod boot;
+mod built;
 mod clock;
 mod compose;
 mod control;
@@ -26,6 +27,10 @@ mod shared;
 mod socket_options;
 mod tls;
 mod transparent;
+#[cfg(feature = "web")]
+mod web;
+#[cfg(not(feature = "web"))]
+#[path = "web/absent.rs"]
 mod web;
 mod worker;
 

@@ -33,11 +33,10 @@ use crate::listeners::handed::Pool as Handed;
 use crate::listeners::{Gates, Keeper};
 use crate::logs::{self, Level, Logs};
 use crate::shared::{Order, Pool, Service};
-use crate::tls::material::{Calendar, Told, Vault};
-use crate::tls::outward::Outward;
+use crate::tls::{Calendar, Outward, Told, Vault};
 use crate::transparent::{self, When};
 use crate::web::{self, Web};
-use crate::{clock, dsr, socket_options};
+use crate::{built, clock, dsr, socket_options};
 
 /// Everything that runs, as the control thread knows it.
 #[derive(Debug)]
@@ -231,7 +230,8 @@ impl Running {
         }
         let mut cautions = socket_options::check(&self.config, &new)?;
         cautions.extend(transparent::check(&self.config, &new, When::Later)?);
-        let fault = routes::fault(&new).or_else(|| circles::fault(&new, sockets::is_ours));
+        let fault = built::lacking(&new).or_else(|| routes::fault(&new));
+        let fault = fault.or_else(|| circles::fault(&new, sockets::is_ours));
         fault.map_or(Ok(()), Err)?;
         let (vault, told) = self.vault.prepare(&new, clock::wall().0)?;
         let outward = self.outward.load(&new)?;

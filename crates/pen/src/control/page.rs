@@ -43,6 +43,7 @@ impl Wishes {
 
     /// Has the control thread carry out a line and waits for its reply, for
     /// [`limits::WEB_STEER_S`] at most.
+    #[cfg_attr(not(feature = "web"), expect(dead_code, reason = "only the web thread asks"))]
     #[must_use]
     pub fn ask(&self, line: String, who: String) -> String {
         let (reply, answer) = mpsc::channel();

@@ -15,6 +15,7 @@ use pen_core::report::classic;
 use pen_sys::localtime;
 
 use super::reports;
+use crate::built;
 use crate::clock;
 use crate::files::{self, FileFault, Outcome, Said};
 use crate::logs::Level;
@@ -205,6 +206,7 @@ fn carry_out(running: &mut Running, origin: &Origin, effect: Effect) -> Result<S
             close_connection(running, &service, connection)
         }
         Effect::Write(file) => write_settings(running, origin, file),
+        Effect::ReloadTls if !built::TLS => Err(built::NO_TLS.to_owned()),
         Effect::ReloadTls => Ok(renew_certificates(running)),
         // Publishing has retired it already.
         Effect::RemoveService(_) => Ok(String::new()),

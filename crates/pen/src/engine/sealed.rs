@@ -349,4 +349,5 @@ pub fn send_outbox(socket: BorrowedFd<'_>, session: &mut Session) -> Option<Pump
 }
 
 #[cfg(test)]
+#[cfg(feature = "tls")]
 mod tests;

@@ -6,8 +6,7 @@ use pen_core::report::CertificateRow;
 use super::{Changes, Running};
 use crate::clock;
 use crate::shared::Service;
-use crate::tls::material::Told;
-use crate::tls::outward::Outward;
+use crate::tls::{Outward, Told};
 
 impl Running {
     /// Reads certificates and what belongs to them again, where files have changed, those that servers

@@ -21,7 +21,7 @@ use crate::listeners::{self, Gates};
 use crate::logs::{self, LogId, Shape};
 use crate::shared::{Door, Order, Service, Tables};
 use crate::socket_options;
-use crate::tls::outward::Outward;
+use crate::tls::Outward;
 
 use super::{Changes, NewLogs, Running};
 

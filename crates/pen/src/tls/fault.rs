@@ -4,26 +4,9 @@ use pen_core::near::shown;
 use pen_core::reasons::TlsFault;
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible};
 
-/// What went wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
-    /// To be counted.
-    pub fault: TlsFault,
-    /// For the operator.
-    pub detail: String,
-}
+use super::Trouble;
 
 impl Trouble {
-    /// Trouble that Pen found itself.
-    pub fn new(fault: TlsFault, detail: &str) -> Self {
-        Self { fault, detail: detail.to_owned() }
-    }
-
-    /// The other side went away in the middle.
-    pub fn left() -> Self {
-        Self::new(TlsFault::Left, "the connection ended in the middle")
-    }
-
     /// Nonsense from somebody who never spoke TLS is not malformed TLS. `first` says what the first
     /// bytes looked like.
     pub(super) fn or_not_tls(self, first: Option<TlsFault>) -> Self {

@@ -24,9 +24,17 @@ use rustls::crypto::{self, CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
-use super::material::Told;
-use super::{Dialer, Dialers};
+use super::{Dialers, Told};
 use files::{Authorities, Identity};
+
+/// How one server is spoken to in TLS.
+#[derive(Clone, Debug)]
+pub struct Dialer {
+    /// Roots, versions, ciphers, sessions to resume.
+    pub config: Arc<ClientConfig>,
+    /// The name its certificate must have, sent as SNI.
+    pub name: ServerName<'static>,
+}
 
 /// How all servers are spoken to in TLS.
 #[derive(Clone, Debug)]

@@ -20,8 +20,25 @@ use rustls::unbuffered::{
 };
 use rustls::{CommonState, ServerConfig};
 
-use super::fault::{Trouble, fault_of};
-use super::{Dialer, facts};
+use super::fault::fault_of;
+use super::{Dialer, Trouble, facts};
+
+/// What makes the clients of a service TLS clients.
+#[derive(Clone, Debug)]
+pub struct Terminator {
+    /// Certificates, versions, ciphers, tickets.
+    pub config: Arc<ServerConfig>,
+}
+
+impl Terminator {
+    /// A session with a client that has just come.
+    ///
+    /// # Errors
+    /// The settings are of no use.
+    pub fn session(&self) -> Result<Session, Trouble> {
+        Session::with_client(Arc::clone(&self.config))
+    }
+}
 
 /// A session.
 #[derive(Debug)]

@@ -6,7 +6,6 @@
 //! needs milliseconds.
 
 use std::os::fd::AsFd;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use pen_core::config::Tls;
@@ -249,5 +248,5 @@ fn begin_session(service: &Service) -> Result<Box<Session>, Trouble> {
     let Some(terminator) = terminator.as_ref() else {
         return Err(Trouble::new(TlsFault::Broken, "the service no longer speaks TLS"));
     };
-    Session::with_client(Arc::clone(&terminator.config)).map(Box::new)
+    terminator.session().map(Box::new)
 }

@@ -35,22 +35,13 @@ pub use calendar::Calendar;
 pub(super) use certificate::subject_of;
 pub(super) use server::name_of;
 
-use super::Terminator;
+use super::{Terminator, Told};
 use chest::Chest;
 
 /// What the services with TLS have, by their names.
 #[derive(Clone, Debug, Default)]
 pub struct Vault {
     chests: BTreeMap<String, Arc<Chest>>,
-}
-
-/// What the operator should know of.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Told {
-    /// What is new.
-    pub news: Vec<String>,
-    /// What is not right.
-    pub warnings: Vec<String>,
 }
 
 impl Told {
