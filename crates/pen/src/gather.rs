@@ -15,9 +15,11 @@ use pen_core::clients::ClientEntry;
 use pen_core::config::ServiceConfig;
 use pen_core::limits;
 use pen_core::moment::{Moment, WallSeconds};
+use pen_core::report::dsr::DsrRow;
 #[cfg(feature = "web")]
 use pen_core::report::openmetrics::Facts;
-use pen_core::report::overview::{self, Kind, Overview, ProcessRow, ServiceRow};
+use pen_core::report::overview::{Kind, Overview, ProcessRow, ServiceRow};
+use pen_core::report::readiness::{self, Look, Readiness, ServiceReadiness};
 use pen_core::report::{CertificateRow, ClientRow, ServerRow, Snapshot};
 use pen_core::servers::ServerRef;
 use pen_sys::localtime;
@@ -38,6 +40,8 @@ pub struct Board {
     draining: AtomicBool,
     /// Closed when all workers have answered the question before.
     unanswered: Mutex<Option<Receiver<()>>>,
+    /// The same of a question whose answers nobody waits for, and when it was asked.
+    asked: Mutex<Option<(Moment, Receiver<()>)>>,
 }
 
 /// What changes with settings.
@@ -50,6 +54,16 @@ pub struct Shown {
     /// Every certificate.
     #[cfg_attr(not(feature = "web"), expect(dead_code, reason = "only metrics tell of them"))]
     pub certificates: Vec<CertificateRow>,
+}
+
+impl Shown {
+    fn configs(&self) -> Vec<Arc<ServiceConfig>> {
+        self.services.iter().map(|s| Arc::clone(&s.live.load().config)).collect()
+    }
+
+    fn frames_of(&self, service: &Service) -> Option<DsrRow> {
+        self.frames.iter().find(|window| window.is_of(service)).map(Window::row)
+    }
 }
 
 /// How much an overview needs of each service; the later the more.
@@ -73,6 +87,7 @@ impl Board {
             reloads: AtomicU64::new(0),
             draining: AtomicBool::new(false),
             unanswered: Mutex::default(),
+            asked: Mutex::default(),
         }
     }
 
@@ -119,19 +134,21 @@ impl Board {
         let _ = self.ask_workers(true);
         let shown = self.shown.load();
         let draining = self.draining.load(Ordering::Relaxed);
-        let configs: Vec<Arc<ServiceConfig>> =
-            shown.services.iter().map(|s| Arc::clone(&s.live.load().config)).collect();
+        let configs = shown.configs();
         let row = |(service, config): (&Arc<Service>, &Arc<ServiceConfig>)| {
             let mut shot = with_servers(service);
             if much == Much::Clients {
                 shot.clients = top_clients(service);
             }
+            let frames = shown.frames_of(service);
+            let link = frames.as_ref().map(|row| row.up);
+            let look = Look { all: &configs, service: config, shot: &shot, draining, link };
             ServiceRow {
                 kind: Kind::of(config),
-                not_ready: overview::not_ready(&configs, config, &shot, draining),
+                not_ready: readiness::not_ready(&look),
                 sums: service.sums(),
                 datagrams: service.datagrams.read(),
-                frames: shown.frames.iter().find(|w| w.is_of(service)).map(Window::row),
+                frames,
                 shot,
             }
         };
@@ -140,6 +157,42 @@ impl Board {
             process: self.process(draining),
             events: self.logs.events().since(0, limits::OVERVIEW_EVENTS).events,
         }
+    }
+
+    /// Whether clients can be sent here, of all services or of the one called `only`. Waits for nobody.
+    #[must_use]
+    pub fn readiness(&self, only: Option<&str>) -> Readiness {
+        let shown = self.shown.load();
+        let draining = self.draining.load(Ordering::Relaxed);
+        let configs = shown.configs();
+        let services = shown.services.iter().zip(&configs);
+        let wanted = services.filter(|(service, _)| only.is_none_or(|name| name == service.name));
+        let service = |(service, config): (&Arc<Service>, &Arc<ServiceConfig>)| {
+            let shot = with_servers(service);
+            let link = shown.frames_of(service).map(|row| row.up);
+            let look = Look { all: &configs, service: config, shot: &shot, draining, link };
+            ServiceReadiness { name: service.name.clone(), not_ready: readiness::not_ready(&look) }
+        };
+        Readiness {
+            services: wanted.map(service).collect(),
+            nothing_listens: configs.iter().all(|config| config.listen.is_empty()),
+            worker_silent: self.worker_is_silent(),
+        }
+    }
+
+    /// Whether a worker has not answered for [`limits::WORKER_ANSWER_S`]. The answers to what is asked
+    /// now are looked at the next time.
+    fn worker_is_silent(&self) -> bool {
+        let now = clock::now();
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, answers)) = asked.as_ref() {
+            while let Ok(()) = answers.try_recv() {}
+            if matches!(answers.try_recv(), Err(mpsc::TryRecvError::Empty)) {
+                return now.since_s(*at) >= u64::from(limits::WORKER_ANSWER_S);
+            }
+        }
+        *asked = Some((now, post(&self.pool, |done| Order::Answer { settle: false, done })));
+        false
     }
 
     /// Has all workers answer; with `settle` they add up first what open connections have moved.

@@ -110,7 +110,8 @@ fn outside(page: &mut Page) {
         &["1"],
         &format!(
             "Pen could not be asked: nobody answers at the address, or not in time, it is no address, or \
-             the command is longer than {PENCTL_COMMAND_MAX} bytes."
+             the command is longer than {PENCTL_COMMAND_MAX} bytes. Or it was asked whether it is ready, \
+             and is not."
         ),
     );
     page.item(&["2"], "An option is wrong; it is named.");

@@ -458,6 +458,8 @@ pub enum Report {
     Spread,
     /// `overview`
     Overview,
+    /// `ready [SERVICE]`
+    Ready(Option<String>),
     /// `sandbox`
     Sandbox,
     /// `events [since N]`

@@ -498,6 +498,8 @@ fn reports_and_effects() {
         ("sources", Report::Sources),
         ("spread", Report::Spread),
         ("overview", Report::Overview),
+        ("ready", Report::Ready(None)),
+        ("ready web json", Report::Ready(Some("web".to_owned()))),
         ("explain 192.0.2.7", explain("192.0.2.7", None, None, &[])),
         ("explain [::ffff:192.0.2.7] port 9", explain("192.0.2.7", Some(9), None, &[])),
         (

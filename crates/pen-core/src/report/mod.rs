@@ -12,6 +12,7 @@ pub mod json;
 pub mod memory;
 pub mod openmetrics;
 pub mod overview;
+pub mod readiness;
 pub mod routes;
 pub mod sandbox;
 pub mod sources;

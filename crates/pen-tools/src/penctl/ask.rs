@@ -3,9 +3,10 @@
 use std::io::{self, IsTerminal, Read, Write};
 
 use pen_core::cli::tools::penctl::OWN_WORDS;
-use pen_core::command::{Door, parse};
+use pen_core::command::{Command, Door, Report, parse};
 use pen_core::limits;
 use pen_core::near::hint as near;
+use pen_core::report::readiness;
 
 use super::place::Link;
 use super::{NAME, Status, Trouble, say};
@@ -29,7 +30,8 @@ pub(super) fn ask(link: &Link<'_>, command: &str, json: bool) -> Result<Status, 
     held.end()?;
     let reply = String::from_utf8_lossy(&held.start).into_owned();
     if !is_refusal(&reply) {
-        return Ok(Status::Done);
+        let good = !asks_whether_ready(&command) || readiness::says_yes(&reply);
+        return Ok(if good { Status::Done } else { Status::NotReady });
     }
     if let Some(hint) = hint(&command, &reply) {
         ends::complain(NAME, &hint);
@@ -60,6 +62,11 @@ pub(super) fn fetch(link: &Link<'_>, command: &str, max: usize) -> Result<Vec<u8
 /// Whether a reply refuses the command.
 pub(super) fn is_refusal(reply: &str) -> bool {
     REFUSALS.iter().any(|beginning| reply.starts_with(beginning))
+}
+
+fn asks_whether_ready(command: &str) -> bool {
+    let line = parse(command, Door::Control).ok().flatten();
+    line.is_some_and(|line| matches!(line.command, Command::Report(Report::Ready(_))))
 }
 
 fn talk(

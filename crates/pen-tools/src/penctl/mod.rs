@@ -31,13 +31,15 @@ enum Status {
     Unreachable,
     /// Pen refused the command.
     Refused,
+    /// It was asked whether it is ready, and did not say yes.
+    NotReady,
 }
 
 impl From<Status> for ExitCode {
     fn from(status: Status) -> Self {
         Self::from(match status {
             Status::Done => 0,
-            Status::Unreachable => 1,
+            Status::Unreachable | Status::NotReady => 1,
             Status::Refused => 3,
         })
     }

@@ -31,7 +31,8 @@ pub(super) fn run(link: &Link<'_>, mut input: impl BufRead, json: bool) -> Resul
                 },
             )?;
         if status != Status::Done {
-            ends::complain(NAME, &format!("line {number} was refused; the rest was not sent"));
+            let what = if status == Status::NotReady { "is not so" } else { "was refused" };
+            ends::complain(NAME, &format!("line {number} {what}; the rest was not sent"));
             return Ok(status);
         }
     }

@@ -15,7 +15,7 @@ use pen_core::report::flows::{self, FlowsRow};
 use pen_core::report::memory;
 use pen_core::report::sources::{self, Sources};
 use pen_core::report::{
-    ConnectionRow, Snapshot, certificates, classic, events, html, json, overview, routes,
+    ConnectionRow, Snapshot, certificates, classic, events, html, json, overview, readiness, routes,
 };
 use pen_sys::localtime;
 
@@ -102,6 +102,7 @@ pub fn reply(running: &Running, service: &str, report: &Report, as_json: bool) -
         (Report::Overview, true) => {
             overview::json(&running.board.overview(Much::Clients), None, None)
         }
+        (Report::Ready(only), as_json) => ready(running, only.as_deref(), as_json),
         (Report::Explain(question), as_json) => explain::reply(running, service, question, as_json),
         (Report::Sandbox, false) => report::sandbox::text(&sandbox::sealed()),
         (Report::Sandbox, true) => report::sandbox::json(&sandbox::sealed()),
@@ -159,6 +160,16 @@ fn services(running: &Running, as_json: bool) -> String {
     // Nothing of this is for the workers to add up, and asking them once per service takes long.
     let shots: Vec<Snapshot> = running.services.iter().map(|s| with_servers(s)).collect();
     if as_json { json::services(&shots) } else { classic::services(&shots) }
+}
+
+fn ready(running: &Running, only: Option<&str>, as_json: bool) -> String {
+    if let Some(name) = only
+        && running.service(name).is_none()
+    {
+        return format!("error: ready: no service called '{name}'\n");
+    }
+    let readiness = running.board.readiness(only);
+    if as_json { readiness::json(&readiness) } else { readiness::text(&readiness) }
 }
 
 fn frames(running: &Running, service: &Service, as_json: bool) -> String {

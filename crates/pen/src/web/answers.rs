@@ -75,19 +75,11 @@ impl Host {
         }
     }
 
-    fn readyz(&mut self) -> Answer {
-        let overview = self.overview(Much::Servers);
-        let mut why = Vec::new();
-        for service in &overview.services {
-            let name = &service.shot.service;
-            why.extend(service.not_ready.iter().map(|why| format!("{name}: {}", why.word())));
-        }
-        if overview.services.iter().all(|s| s.shot.listen.is_empty()) {
-            why.push("no service listens".to_owned());
-        }
-        match why.is_empty() {
+    fn readyz(&self) -> Answer {
+        let readiness = self.shared.board.readiness(None);
+        match readiness.is_ready() {
             true => Answer::text(Status::Ok, "ready"),
-            false => Answer::text(Status::Unavailable, &why.join("\n")),
+            false => Answer::text(Status::Unavailable, readiness.reasons().trim_end()),
         }
     }
 

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use pen_test::{Farm, Pen, Place, TestServer, acts, penctl_program, scaled};
+use pen_test::{Farm, Pen, Place, Sig, TestServer, acts, penctl_program, scaled, until};
 
 fn penctl(words: &[&str]) -> Command {
     let mut command = Command::new(penctl_program());
@@ -58,6 +58,58 @@ fn each_outcome_has_its_status() {
     let (status, out, err) = run(&["servers"]);
     assert!(status == Some(0) && out.starts_with("usage: penctl "), "as in the original: {out}");
     assert!(err.contains("the address comes first"), "{err}");
+}
+
+#[test]
+fn whether_it_is_ready_is_a_status() {
+    let mut farm = Farm::banners(1);
+    let other = TestServer::refusing("dead");
+    let services = format!(
+        "service mail\nlisten {}\nserver 0 address 127.0.0.1 port {}\n",
+        Place::free().word(),
+        other.place().port()
+    );
+    let pen = Pen::over(&farm).file(&services).start();
+    let control = pen.control().word();
+    let c = control.as_str();
+    assert_eq!(run(&[c, "ready"]), (Some(0), "ready\n".to_owned(), String::new()));
+    let (status, out, _) = run(&["--json", c, "ready"]);
+    assert!(status == Some(0) && out.starts_with(r#"{"ready":true,"not_ready":[],"#), "{out}");
+    pen.set("service mail server 0 blacklist 99");
+    let no = (Some(1), "not ready\nmail: no_server\n".to_owned(), String::new());
+    assert_eq!(run(&[c, "ready"]), no);
+    assert_eq!(run(&[c, "ready", "mail"]), no);
+    assert_eq!(run(&[c, "ready", "default"]).0, Some(0), "the others are not to blame");
+    let (status, out, _) = run(&["--json", c, "ready"]);
+    assert!(status == Some(1) && out.contains(r#""not_ready":["no_server"]"#), "{out}");
+    let (status, out, _) = run(&[c, "ready", "nobody"]);
+    assert!(status == Some(3) && out.contains("no service called 'nobody'"), "{out}");
+    pen.set("service mail server 0 blacklist 0");
+    assert_eq!(run(&[c, "ready"]).0, Some(0));
+    farm[0].die();
+    assert_eq!(pen.ask("127.0.0.1"), None);
+    assert_eq!(run(&[c, "ready"]).1, "not ready\ndefault: no_server\n");
+    let (status, _, err) = piped(&[c, "-"], "ready\npid\n");
+    assert!(status == Some(1) && err.contains("line 1 is not so"), "{err}");
+}
+
+#[test]
+fn a_pen_that_does_not_answer_or_drains_is_not_ready() {
+    let (_farm, pen, control) = start();
+    let c = control.as_str();
+    let held = pen.client();
+    assert!(!held.read_line().is_empty());
+    pen.signal(Sig::Stop);
+    // Until the queue of its door is full, and then as well.
+    for _ in 0..3 {
+        let (status, out, err) = run(&["--timeout", "1", c, "ready"]);
+        assert!(status == Some(1) && out.is_empty() && err.contains("no answer"), "{out}{err}");
+    }
+    pen.signal(Sig::Cont);
+    until("an answer", || (run(&[c, "ready"]).0 == Some(0)).then_some(()));
+    pen.signal(Sig::Quit);
+    let draining = "not ready\ndefault: draining\n";
+    until("draining", || (run(&[c, "ready"]).1 == draining).then_some(()));
 }
 
 #[test]

@@ -37,6 +37,26 @@ pub(super) const ROWS: &[Spec] = &[
          connections and datagrams since they began. The json form names the 20 clients with the most \
          visits of each service as well; it is what the address of metrics serves as /status.json.",
     ),
+    Spec::new(
+        "ready",
+        &["ready [SERVICE] [json]"],
+        Scope::Process,
+        "whether clients can be sent here: penctl ends with 0 if so, 1 if not",
+        |a| report(Report::Ready(optional_text(a))),
+    )
+    .json()
+    .control_only()
+    .since("0.2.0")
+    .manual(
+        "For keepalived and others who move addresses or clients. ready, or not ready and a line for \
+         each reason, service by service: draining, no_listener (no listening address, and no route \
+         leads to it), no_server (every server is unset, blacklisted, or without weight where weights \
+         choose, and the emergency server cannot be used either; one that can be used is enough), no_link \
+         (the interface of dsr_if is down). Of the whole process: worker_silent (a worker has not \
+         answered for 2 seconds), nothing_listens. A service that is not in use, without listening \
+         address, route and server, is not asked. The answer comes at once: nobody is waited for and no \
+         server is tried. /readyz of metrics says the same.",
+    ),
     Spec::new("control", &["control"], Scope::Process, "the control address as given", |_| {
         Ok(Command::Control)
     })

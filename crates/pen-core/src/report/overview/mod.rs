@@ -14,11 +14,11 @@ use std::sync::Arc;
 
 use super::Snapshot;
 use super::dsr::DsrRow;
+use super::readiness::NotReady;
 use crate::config::{Protocol, ServiceConfig};
 use crate::event::Occurrence;
 use crate::flow;
 use crate::moment::WallSeconds;
-use crate::routes;
 use crate::tally::Sums;
 
 pub use history::History;
@@ -134,56 +134,4 @@ impl ServiceRow {
             _ => (sums.accepted + sums.came, sums.received, sums.sent),
         }
     }
-}
-
-/// Why a service is not ready for clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotReady {
-    /// The process accepts no more.
-    Draining,
-    /// It has no listening address, and no route leads to it.
-    NoListener,
-    /// Neither a server of the table nor the emergency server can be used.
-    NoServer,
-}
-
-impl NotReady {
-    /// The word used in reports.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Draining => "draining",
-            Self::NoListener => "no_listener",
-            Self::NoServer => "no_server",
-        }
-    }
-}
-
-/// Why a service is not ready. A service that is neither listened to nor led to, and has no server
-/// either, is not in use (`default` beside named ones): nothing is missing there. Neither does a service
-/// need servers that answers itself or only routes to others.
-#[must_use]
-pub fn not_ready(
-    all: &[Arc<ServiceConfig>],
-    service: &ServiceConfig,
-    shot: &Snapshot,
-    draining: bool,
-) -> Vec<NotReady> {
-    let mut targets = all.iter().flat_map(|s| routes::targets(s));
-    let reached = !service.listen.is_empty() || targets.any(|name| name == service.name);
-    let has_servers = shot.servers.iter().chain(&shot.emergency).any(super::ServerRow::is_set);
-    if !reached && !has_servers {
-        return Vec::new();
-    }
-    let needs_none = service.dummy || !has_servers && !service.routes.is_empty();
-    // Without a weight a server gets no new client where weights choose.
-    let by_weight = service.mode.weight && !service.mode.prio;
-    let usable = shot.servers.iter().any(|s| s.usable() && !(by_weight && s.weight == 0))
-        || shot.emergency.as_ref().is_some_and(super::ServerRow::usable);
-    let reasons = [
-        (draining, NotReady::Draining),
-        (!reached, NotReady::NoListener),
-        (!usable && !needs_none, NotReady::NoServer),
-    ];
-    reasons.into_iter().filter_map(|(applies, why)| applies.then_some(why)).collect()
 }

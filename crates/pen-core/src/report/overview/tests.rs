@@ -12,6 +12,7 @@ use crate::limits;
 use crate::moment::{Moment, WallMs};
 use crate::reasons::{CloseReason, ConnectFailure, Refusal, TlsFault};
 use crate::report::dsr::DsrRow;
+use crate::report::readiness::{Look, not_ready};
 use crate::report::{ClientRow, ServerRow};
 use crate::routes::{Route, To, When};
 use crate::servers::{Server, ServerRef};
@@ -189,7 +190,8 @@ fn readiness_has_reasons() {
             ..ServiceConfig::new("router")
         };
         let shot = Snapshot { servers, ..Snapshot::default() };
-        not_ready(&[Arc::new(config.clone()), Arc::new(router)], config, &shot, draining)
+        let all = [Arc::new(config.clone()), Arc::new(router)];
+        not_ready(&Look { all: &all, service: config, shot: &shot, draining, link: None })
     };
     let (good, bad) = (row(&server(0, 80)), ServerRow { blacklisted: true, ..row(&server(0, 81)) });
     let (good, bad) = (|| vec![good.clone()], || vec![bad.clone()]);
@@ -213,7 +215,11 @@ fn readiness_has_reasons() {
     assert_eq!(of(&default, vec![], false), [NotReady::NoServer]);
     let emergency = good().pop();
     let saved = Snapshot { emergency, servers: bad(), ..Snapshot::default() };
-    assert_eq!(not_ready(&[], &default, &saved, false), [], "the emergency server takes them");
+    let mut look =
+        Look { all: &[], service: &default, shot: &saved, draining: false, link: Some(true) };
+    assert_eq!(not_ready(&look), [], "the emergency server takes them");
+    look.link = Some(false);
+    assert_eq!(not_ready(&look), [NotReady::NoLink]);
     default.routes = vec![Route { when: When::Default, to: To::Service("led".to_owned()) }];
     assert_eq!(of(&default, vec![], false), [], "it routes and needs none");
     assert_eq!(of(&default, bad(), false), [NotReady::NoServer]);
