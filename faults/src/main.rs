@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod case;
+mod dice;
 mod exchange;
 mod load;
 mod options;
@@ -19,6 +20,7 @@ mod setup;
 mod stage;
 mod subject;
 mod verdict;
+mod wire;
 
 use std::process::ExitCode;
 

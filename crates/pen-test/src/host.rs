@@ -65,6 +65,15 @@ impl Host {
         self.run(&format!("ip link set {there} up"));
     }
 
+    /// Takes over `here`, an interface of the test's network, and calls it `there`.
+    ///
+    /// # Panics
+    /// When there is none, or the name is in use.
+    pub fn take(&self, here: &str, there: &str) {
+        let pid = self.keeper.id();
+        run_here(&format!("ip link set {here} netns {pid} name {there}"));
+    }
+
     /// Does something there: sockets and threads that it makes belong to this host for good.
     ///
     /// # Panics

@@ -1,5 +1,7 @@
 //! What is to happen on one connection, derived from its number.
 
+use crate::dice::Dice;
+
 /// How it ends. Where one side finishes first, the other goes on sending after it has seen that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -26,28 +28,6 @@ pub struct Plan {
     pub down: usize,
     /// How it ends.
     pub ending: Ending,
-}
-
-/// Numbers that look random and follow from a seed.
-#[derive(Clone, Debug)]
-pub struct Dice(u64);
-
-impl Dice {
-    /// Those of a seed.
-    pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03)
-    }
-
-    /// The next number below `bound`, 0 if that is 0.
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(STEP);
-        mixed(self.0).checked_rem(bound).unwrap_or(0)
-    }
-
-    /// The same for lengths.
-    pub fn length(&mut self, bound: usize) -> usize {
-        usize::try_from(self.below(bound as u64)).unwrap_or(0)
-    }
 }
 
 impl Plan {

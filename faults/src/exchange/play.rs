@@ -7,8 +7,9 @@ use std::time::Duration;
 use pen_test::acts::Act;
 use pen_test::{End, Wire};
 
-use super::plan::{Dice, Ending, Plan, Stream};
+use super::plan::{Ending, Plan, Stream};
 use super::{Book, NUMBER, View};
+use crate::dice::Dice;
 
 /// Largest piece that is sent or read at once.
 const PIECE: usize = 64 * 1024;

@@ -1,5 +1,6 @@
 //! Rows 1 to 17: what becomes of streams, byte by byte, and of their ends.
 
+mod bad_wire;
 mod half_close;
 mod integrity;
 mod server_reset;
@@ -16,4 +17,5 @@ pub const ROWS: &[Row] = &[
     integrity::SIX_TO_FOUR,
     integrity::SPLICE,
     integrity::COUNTERS,
+    bad_wire::ROW,
 ];
