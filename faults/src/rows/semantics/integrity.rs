@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use pen_test::{Place, Scratch, TestServer, Wire, tls_identity};
+use pen_test::{Host, Place, Scratch, TestServer, Wire, tls_identity};
 
 use crate::exchange::plan::Plan;
 use crate::exchange::{Book, Sum, exchange, serving};
@@ -14,9 +14,12 @@ use crate::setup::{Scope, Setup};
 use crate::stage::Stage;
 use crate::subject::Subject;
 use crate::verdict::Verdict;
+use crate::wire::{BadWire, Plug, Troubles};
 
 /// Clients at once.
 const CLIENTS: usize = 24;
+/// The same where most of them wait for lost frames.
+const PATIENT_CLIENTS: usize = 150;
 
 const fn row(form: &'static str, title: &'static str, run: fn(&Stage) -> Verdict) -> Row {
     let expects = "no wrong byte, no cut that looks complete, nothing lost";
@@ -34,6 +37,11 @@ pub const SIX_TO_FOUR: Row =
     row("d", "the same, clients by IPv6, servers by IPv4", |stage| run(stage, Way::SixToFour));
 pub const SPLICE: Row =
     row("e", "the same, bytes moved within the kernel", |stage| run(stage, Way::Splice));
+pub const BAD_WIRE: Row = Row {
+    // Lost round trips make waits of many seconds.
+    environment: &[("PEN_TEST_SCALE", "6")],
+    ..row("f", "the same over wires with 2 % loss, duplicates, reordering, bit errors", over_wires)
+};
 pub const COUNTERS: Row = Row {
     form: "g",
     run: counted,
@@ -70,8 +78,48 @@ fn run(stage: &Stage, way: Way) -> Verdict {
         _ => stage.of(2_000, 200),
     };
     let plan = if way == Way::Unix { Plan::clean } else { Plan::of };
-    let sum = play(&balancer, stage.seed, count, &book, way == Way::Tls, plan);
+    let sum = play(&balancer.place, CLIENTS, stage.seed, count, &book, way == Way::Tls, plan);
     verdict(&sum, count)
+}
+
+/// Clients and servers are other machines.
+fn over_wires(stage: &Stage) -> Verdict {
+    let weather = Troubles {
+        delay_ms: 1,
+        jitter_ms: 1,
+        loss: 0.02,
+        duplicate: 0.01,
+        reorder: 0.01,
+        corrupt: 0.002,
+    };
+    let (clients, servers) = (Host::new("clients"), Host::new("servers"));
+    let ends = [
+        (Plug::here("near", "10.1.0.1/24"), Plug::at(&clients, "far", "10.1.0.2/24")),
+        (Plug::here("back", "10.2.0.1/24"), Plug::at(&servers, "far", "10.2.0.2/24")),
+    ];
+    let wires = ends.map(|(near, far)| BadWire::between(near, far, weather, stage.seed));
+    let [Ok(front), Ok(back)] = &wires else {
+        return Verdict::skipped(wires.into_iter().find_map(Result::err).unwrap_or_default());
+    };
+    let book = Arc::default();
+    let there = Place::Tcp(([10, 2, 0, 2], 1_000).into());
+    let _server = servers.inside(|| TestServer::start_at("a", &there, serving(&book, false)));
+    let mut setup = Setup::of([there.word()]);
+    setup.listen = Place::Tcp(([10, 1, 0, 1], 1_000).into());
+    setup.connect_timeout_s = 50;
+    let balancer = stage.start(&setup);
+    let count = match stage.subject {
+        Subject::Pen => stage.of(20_000, 150),
+        _ => stage.of(1_000, 100),
+    };
+    let place = &balancer.place;
+    let sum =
+        clients.inside(|| play(place, PATIENT_CLIENTS, stage.seed, count, &book, false, Plan::of));
+    let lost = front.deeds().lost + back.deeds().lost;
+    match verdict(&sum, count) {
+        Verdict::Holds(figures) => Verdict::of(lost > 0, format!("{figures}, {lost} frames lost")),
+        other => other,
+    }
 }
 
 fn server(way: Way, scratch: &Scratch, name: &str, book: &Arc<Book>) -> TestServer {
@@ -105,7 +153,8 @@ fn setup(way: Way, scratch: &Scratch, servers: &[TestServer]) -> Setup {
 
 /// Plays `count` exchanges, numbered from the seed on.
 fn play(
-    balancer: &Running,
+    place: &Place,
+    clients: usize,
     seed: u64,
     count: usize,
     book: &Arc<Book>,
@@ -120,13 +169,13 @@ fn play(
             if n >= count as u64 {
                 return;
             }
-            let dial = Wire::dial(&balancer.place);
+            let dial = Wire::dial(place);
             let wire = if tls { dial.tls().connect() } else { dial.connect() };
             sum.add(exchange(wire, &plan(first + n), book));
         }
     };
     std::thread::scope(|scope| {
-        (0..CLIENTS).for_each(|_| drop(scope.spawn(client)));
+        (0..clients).for_each(|_| drop(scope.spawn(client)));
     });
     sum
 }
@@ -149,7 +198,7 @@ fn counted(stage: &Stage) -> Verdict {
     let server = TestServer::start("a", serving(&book, true));
     let balancer = stage.start(&Setup::of([server.word()]));
     let count = stage.of(2_000, 200);
-    let sum = play(&balancer, stage.seed, count, &book, false, Plan::clean);
+    let sum = play(&balancer.place, CLIENTS, stage.seed, count, &book, false, Plan::clean);
     let moved = sum.bytes.load(Ordering::SeqCst);
     // The last connection is counted a moment after its client has seen the end.
     let end = std::time::Instant::now() + pen_test::deadline();

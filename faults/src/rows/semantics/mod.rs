@@ -16,6 +16,7 @@ pub const ROWS: &[Row] = &[
     integrity::UNIX,
     integrity::SIX_TO_FOUR,
     integrity::SPLICE,
+    integrity::BAD_WIRE,
     integrity::COUNTERS,
     bad_wire::ROW,
 ];
