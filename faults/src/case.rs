@@ -20,7 +20,7 @@ pub const WORD: &str = "case";
 /// What the line with the verdict begins with.
 const MARK: &str = "verdict: ";
 /// Room for many short connections, and what Linux does where nobody has changed it.
-const PREPARE: &str = "ip link set lo up || exit 2
+pub const PREPARE: &str = "ip link set lo up || exit 2
 for s in net/ipv4/ip_local_port_range='32768 60999' net/core/somaxconn=4096 \
     net/ipv4/tcp_max_syn_backlog=4096 net/ipv4/tcp_congestion_control=cubic; do
     echo ${s#*=} 2>/dev/null > /proc/sys/${s%%=*}

@@ -3,7 +3,7 @@
 //!
 //! See `faults/README.md`. Each case (a row and a balancer) is a process of its own in a network
 //! namespace of its own, with a time limit; traffic stays inside, and everything ends with it. The same
-//! binary plays the case (`case`).
+//! binary plays the case (`case`), and the soak (`soak`).
 #![forbid(unsafe_code)]
 
 mod case;
@@ -17,6 +17,7 @@ mod rows;
 mod running;
 mod settings;
 mod setup;
+mod soak;
 mod stage;
 mod subject;
 mod verdict;
@@ -30,6 +31,12 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.split_first() {
         Some((first, rest)) if first == case::WORD => case::play(rest),
+        Some((first, rest)) if first == soak::WORD => {
+            said(soak::Options::parse(rest).and_then(|options| soak::enter(&options)))
+        }
+        Some((first, rest)) if first == soak::INSIDE => {
+            said(soak::Options::parse(rest).and_then(|options| soak::run(&options)))
+        }
         _ => match Options::parse(words.into_iter()) {
             Ok(options) => run(&options),
             Err(text) => {
@@ -38,6 +45,13 @@ fn main() -> ExitCode {
             }
         },
     }
+}
+
+fn said(outcome: Result<ExitCode, String>) -> ExitCode {
+    outcome.unwrap_or_else(|text| {
+        eprintln!("{text}");
+        ExitCode::from(2)
+    })
 }
 
 fn run(options: &Options) -> ExitCode {

@@ -9,6 +9,9 @@ use crate::subject::Subject;
 pub const USAGE: &str = "\
 pen-faults: faults and attacks, done to Pen, HAProxy, nginx and the classic pen alike
 
+  pen-faults soak [--seed N] [--minutes N]
+                    all kinds of traffic and a random fault every half minute, done to Pen alone
+
   --list            say what there is and stop
   --rows LIST       only these rows: numbers and ranges, such as 1,3,18-22
   --starred         only the rows with a star

@@ -109,11 +109,6 @@ impl Sum {
     pub fn faults(&self) -> BTreeMap<Fault, usize> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
-
-    /// Exchanges with wrong bytes or a false end.
-    pub fn corruptions(&self) -> usize {
-        self.faults().iter().filter(|(fault, _)| fault.is_corruption()).map(|(_, n)| n).sum()
-    }
 }
 
 /// Plays one exchange on a fresh connection; answers the bytes that went through, both ways together.

@@ -1,6 +1,6 @@
 //! The client ends its half, and only then the server answers.
 
-use pen_test::{End, Farm, Pattern, TestServer, Wire, acts};
+use pen_test::{End, Farm, Pattern, Wire, acts};
 
 use crate::rows::Row;
 use crate::setup::Setup;
@@ -41,6 +41,8 @@ fn complete(client: &std::io::Result<Wire>, expected: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use pen_test::TestServer;
+
     use super::*;
 
     #[test]
