@@ -42,6 +42,8 @@ pub struct Door {
     pub text: String,
     /// Its address and port.
     pub ip: IpAddr,
+    /// It may come later.
+    pub freebind: bool,
     /// What the system said when it was tried.
     pub refused: Option<io::ErrorKind>,
 }
@@ -158,13 +160,16 @@ fn descriptors(config: &Config, have: u64) -> Finding {
 }
 
 fn door(door: &Door) -> Finding {
-    let Door { service, text, ip, refused } = door;
+    let Door { service, text, ip, freebind, refused } = door;
     let head = format!("service {service}: listening address {text}");
     let family = if ip.is_ipv4() { "" } else { "-6 " };
     match refused {
         None => good(format!("{head} is free")),
         Some(io::ErrorKind::AddrInUse) => {
             caution(format!("{head} is in use: by a Pen that runs, or by another program"), None)
+        }
+        Some(io::ErrorKind::AddrNotAvailable) if *freebind => {
+            caution(format!("{head} is no address of this machine yet (freebind)"), None)
         }
         Some(io::ErrorKind::AddrNotAvailable) => wrong(
             format!("{head} is no address of this machine"),

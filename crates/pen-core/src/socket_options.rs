@@ -21,6 +21,8 @@ pub struct SocketOptions {
     pub congestion: Option<String>,
     /// Listeners speak Multipath TCP.
     pub mptcp: bool,
+    /// Listeners of TCP and UDP may have addresses that the machine does not have yet.
+    pub freebind: bool,
 }
 
 /// When and how often a quiet connection is probed; `None` is the kernel's own.

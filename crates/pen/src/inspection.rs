@@ -7,6 +7,7 @@ use pen_core::addr::Place;
 use pen_core::config::{Config, Protocol, ServerConfig, ServiceConfig};
 use pen_core::inspection::{self, Back, Door, Facts, Finding, Way};
 use pen_sys::routes::{self, Packet, Route};
+use pen_sys::sockets::Binding;
 use pen_sys::{datagrams, rlimit, sockets};
 
 use crate::dsr;
@@ -33,8 +34,8 @@ pub fn inspect(config: &Config) -> Vec<Finding> {
 
 fn doors(service: &ServiceConfig) -> Vec<Door> {
     let try_at = |address: SocketAddr| match service.protocol {
-        Protocol::Tcp => sockets::tcp_probe(address, true),
-        Protocol::Udp => datagrams::probe(address, true),
+        Protocol::Tcp => sockets::tcp_probe(address, Binding::here(true)),
+        Protocol::Udp => datagrams::probe(address, Binding::here(true)),
     };
     let tcp = service.listen.iter().filter_map(|listen| match &listen.place {
         Place::Tcp(address) => Some((listen, *address)),
@@ -44,6 +45,7 @@ fn doors(service: &ServiceConfig) -> Vec<Door> {
         service: service.name.clone(),
         text: listen.text.clone(),
         ip: address.ip(),
+        freebind: service.sockets.freebind,
         refused: try_at(address).err().map(|e| e.kind()),
     })
     .collect()

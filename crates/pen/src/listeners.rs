@@ -14,13 +14,16 @@ use std::time::{Duration, Instant};
 use pen_core::addr::Place;
 use pen_core::config::{Config, Protocol, ServiceConfig};
 use pen_core::limits;
+use pen_sys::sockets::Binding;
 use pen_sys::{activation, datagrams, sockets};
 
 use crate::shared::Door;
 use crate::socket_options;
 
+pub use absent::absent;
 pub use conflicts::impossible;
 
+mod absent;
 mod conflicts;
 pub mod handed;
 
@@ -107,13 +110,14 @@ impl Keeper {
                     v6only: leaves_ipv4(protocol, place, &ipv4_ports),
                     multipath: service.sockets.mptcp && tcp,
                 };
-                let wanted = Wanted { protocol, place, make, backlog: service.backlog };
+                let freebind = service.sockets.freebind;
+                let wanted = Wanted { protocol, place, make, backlog: service.backlog, freebind };
                 let kept = old.get(&service.name).and_then(|g| g.iter().find(|g| wanted.is(g)));
                 gates.push(match kept {
                     Some(gate) => gate.clone(),
                     None => self
                         .open(&wanted, old, &ours)
-                        .map_err(|e| format!("cannot listen on {}: {e}", listen.text))?,
+                        .map_err(|e| absent::refused(&listen.text, &e))?,
                 });
                 ours.add(protocol, place);
             }
@@ -197,18 +201,19 @@ impl Keeper {
         mut address: SocketAddr,
         ours: bool,
     ) -> io::Result<Vec<Arc<OwnedFd>>> {
-        let Wanted { protocol, make: Make { v6only, multipath }, backlog, .. } = *wanted;
+        let Wanted { protocol, make: Make { v6only, multipath }, backlog, freebind, .. } = *wanted;
+        let binding = Binding { v6only, freebind };
         match protocol {
             _ if ours => {}
-            Protocol::Tcp => sockets::tcp_probe(address, v6only)?,
-            Protocol::Udp => datagrams::probe(address, v6only)?,
+            Protocol::Tcp => sockets::tcp_probe(address, binding)?,
+            Protocol::Udp => datagrams::probe(address, binding)?,
         }
         let transport = socket_options::transport(multipath);
         let mut sockets = Vec::with_capacity(self.workers);
         for _ in 0..self.workers {
             let socket = match protocol {
-                Protocol::Tcp => sockets::tcp_bind(address, transport, backlog, v6only)?,
-                Protocol::Udp => datagrams::listener(address, v6only, limits::UDP_RECEIVE_BUFFER)?,
+                Protocol::Tcp => sockets::tcp_bind(address, transport, backlog, binding)?,
+                Protocol::Udp => datagrams::listener(address, binding, limits::UDP_RECEIVE_BUFFER)?,
             };
             // With port 0 the first socket finds a port that the others must join.
             address = sockets::local_address(&socket)?;
@@ -241,6 +246,8 @@ struct Wanted<'a> {
     place: &'a Place,
     make: Make,
     backlog: u32,
+    /// The machine need not have the address.
+    freebind: bool,
 }
 
 impl Wanted<'_> {

@@ -229,6 +229,7 @@ pub(super) fn switch<'a>(
         Switch::Ascii => &mut process.ascii,
         Switch::Dummy => &mut service.dummy,
         Switch::Forgetful => &mut service.mode.forgetful,
+        Switch::Freebind => &mut service.sockets.freebind,
         Switch::Hash => &mut service.mode.hash,
         Switch::Http => &mut service.http,
         Switch::MetricsControl => &mut process.metrics_control,

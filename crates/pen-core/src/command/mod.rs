@@ -194,6 +194,8 @@ pub enum Switch {
     Dummy,
     /// `forgetful`
     Forgetful,
+    /// `freebind`
+    Freebind,
     /// `hash`
     Hash,
     /// `http`

@@ -151,6 +151,7 @@ fn choices(service: &mut ServiceConfig, bits: u32) {
     service.dsr.tarpit_acl = bit(23).then_some(u8::from(bit(24)) * 9);
     service.dsr.tarpit_check = bit(25);
     service.sockets.mptcp = bit(10);
+    service.sockets.freebind = bit(26);
     service.transparent = bit(20);
     service.transparent_fallback = bit(21);
     service.sockets.congestion = bit(19).then(|| "bbr".to_owned());

@@ -138,6 +138,8 @@ fn silent_commands() {
         "congestion bbr",
         "no congestion",
         "congestion",
+        "freebind",
+        "no freebind",
         "mptcp",
         "no mptcp",
         "dummy",

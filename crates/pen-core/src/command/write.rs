@@ -279,6 +279,7 @@ fn sockets(out: &mut Out, service: &ServiceConfig) {
     }
     out.target("congestion", service.sockets.congestion.as_deref());
     out.switch(service.sockets.mptcp, "mptcp");
+    out.switch(service.sockets.freebind, "freebind");
 }
 
 struct Out(String);

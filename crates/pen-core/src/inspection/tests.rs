@@ -51,17 +51,19 @@ fn descriptors_have_to_do_for_conn_max() {
 fn listening_addresses() {
     use io::ErrorKind::{AddrInUse, AddrNotAvailable, OutOfMemory, PermissionDenied};
     let rows = [
-        (None, Verdict::Good, "is free"),
-        (Some(AddrInUse), Verdict::Caution, "in use"),
-        (Some(AddrNotAvailable), Verdict::Wrong, "do: ip addr add 192.0.2.1 dev"),
-        (Some(PermissionDenied), Verdict::Wrong, "-u USER"),
-        (Some(OutOfMemory), Verdict::Wrong, "cannot be had"),
+        (None, false, Verdict::Good, "is free"),
+        (Some(AddrInUse), true, Verdict::Caution, "in use"),
+        (Some(AddrNotAvailable), false, Verdict::Wrong, "do: ip addr add 192.0.2.1 dev"),
+        (Some(AddrNotAvailable), true, Verdict::Caution, "no address of this machine yet"),
+        (Some(PermissionDenied), true, Verdict::Wrong, "-u USER"),
+        (Some(OutOfMemory), false, Verdict::Wrong, "cannot be had"),
     ];
-    for (refused, verdict, words) in rows {
+    for (refused, freebind, verdict, words) in rows {
         let door = Door {
             service: "web".to_owned(),
             text: "192.0.2.1:80".to_owned(),
             ip: "192.0.2.1".parse().unwrap(),
+            freebind,
             refused,
         };
         let found = last(&Config::default(), &Facts { doors: vec![door], ..facts() });

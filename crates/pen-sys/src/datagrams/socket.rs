@@ -8,26 +8,26 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseport};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, ipproto, socket_with};
 
-use crate::sockets::{NotTransparent, foreign};
+use crate::sockets::{Binding, NotTransparent, foreign, permit_absent};
 
 /// Whether `address` is free: no other socket receives there or at an address that covers it.
 /// Says nothing for port 0.
 ///
 /// # Errors
 /// `AddrInUse` if it is taken, or why it cannot be bound at all.
-pub fn probe(address: SocketAddr, v6only: bool) -> io::Result<()> {
-    bound(address, v6only, false).map(drop)
+pub fn probe(address: SocketAddr, binding: Binding) -> io::Result<()> {
+    bound(address, binding, false).map(drop)
 }
 
 /// A socket that receives at `address`. Further calls with the same address give further sockets,
-/// among which the kernel spreads senders. `v6only`: as for TCP listeners. `buffer`: bytes of its
+/// among which the kernel spreads senders. `buffer`: bytes of its
 /// receive buffer, as far as the kernel permits. At a wildcard address it tells to which address
 /// each datagram was sent.
 ///
 /// # Errors
 /// What socket or bind says.
-pub fn listener(address: SocketAddr, v6only: bool, buffer: usize) -> io::Result<OwnedFd> {
-    let socket = bound(address, v6only, true)?;
+pub fn listener(address: SocketAddr, binding: Binding, buffer: usize) -> io::Result<OwnedFd> {
+    let socket = bound(address, binding, true)?;
     if address.ip().is_unspecified() {
         match address {
             SocketAddr::V4(_) => set(&socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?,
@@ -93,10 +93,13 @@ pub fn dropped(socket: impl AsFd) -> u32 {
     if answer == 0 { numbers[DROPS] } else { 0 }
 }
 
-fn bound(address: SocketAddr, v6only: bool, share: bool) -> io::Result<OwnedFd> {
-    let socket = open(address, v6only)?;
+fn bound(address: SocketAddr, binding: Binding, share: bool) -> io::Result<OwnedFd> {
+    let socket = open(address, binding.v6only)?;
     if share {
         set_socket_reuseport(&socket, true)?;
+    }
+    if binding.freebind {
+        permit_absent(&socket, address.is_ipv4())?;
     }
     bind(&socket, &address)?;
     Ok(socket)

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use super::*;
-use crate::sockets::local_address;
+use crate::sockets::{Binding, local_address};
 
 const SIZE: usize = 65_536;
 
@@ -43,7 +43,7 @@ fn own(ip: IpAddr) -> Origin {
 
 #[test]
 fn sizes_from_nothing_to_the_largest() {
-    let socket = listener(at("127.0.0.1:0"), true, 1 << 20).unwrap();
+    let socket = listener(at("127.0.0.1:0"), Binding::here(true), 1 << 20).unwrap();
     let to = local_address(&socket).unwrap();
     let client = UdpSocket::bind("127.0.0.1:0").unwrap();
     let sent: Vec<Vec<u8>> = [0, 1, 1_500, 65_507, 3].map(|n| vec![n as u8; n]).into();
@@ -67,7 +67,7 @@ fn a_wildcard_tells_and_keeps_the_address_that_was_meant() {
         ("[::]:0", true, "::1", "[::1]:0"),
         ("[::]:0", false, "127.0.0.7", "127.0.0.1:0"),
     ] {
-        let Ok(socket) = listener(at(wildcard), v6only, 1 << 16) else {
+        let Ok(socket) = listener(at(wildcard), Binding::here(v6only), 1 << 16) else {
             println!("skipped: no {wildcard} here");
             continue;
         };
@@ -92,7 +92,7 @@ fn a_wildcard_tells_and_keeps_the_address_that_was_meant() {
 
 #[test]
 fn joined_and_single_datagrams_arrive_alike() {
-    let server = listener(at("127.0.0.1:0"), true, 1 << 20).unwrap();
+    let server = listener(at("127.0.0.1:0"), Binding::here(true), 1 << 20).unwrap();
     let to = local_address(&server).unwrap();
     let socket = local_port(own(Ipv4Addr::UNSPECIFIED.into()), 1 << 16).unwrap();
     let joined = [&b"aaaa"[..], b"bbbb", b"cc"];
@@ -141,18 +141,18 @@ fn nobody_there_is_reported_with_the_address() {
 fn a_taken_address_is_refused() {
     let other = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = other.local_addr().unwrap();
-    assert_eq!(probe(address, true).unwrap_err().kind(), ErrorKind::AddrInUse);
+    assert_eq!(probe(address, Binding::here(true)).unwrap_err().kind(), ErrorKind::AddrInUse);
     drop(other);
-    probe(address, true).unwrap();
-    let first = listener(address, true, 1 << 16).unwrap();
-    let _second = listener(address, true, 1 << 16).unwrap();
-    assert_eq!(probe(address, true).unwrap_err().kind(), ErrorKind::AddrInUse);
+    probe(address, Binding::here(true)).unwrap();
+    let first = listener(address, Binding::here(true), 1 << 16).unwrap();
+    let _second = listener(address, Binding::here(true), 1 << 16).unwrap();
+    assert_eq!(probe(address, Binding::here(true)).unwrap_err().kind(), ErrorKind::AddrInUse);
     assert_eq!(dropped(&first), 0);
 }
 
 #[test]
 fn what_the_kernel_drops_is_counted() {
-    let socket = listener(at("127.0.0.1:0"), true, 0).unwrap();
+    let socket = listener(at("127.0.0.1:0"), Binding::here(true), 0).unwrap();
     let client = UdpSocket::bind("127.0.0.1:0").unwrap();
     let to = local_address(&socket).unwrap();
     for _ in 0..100 {

@@ -16,6 +16,8 @@ use rustix::net::{
     socket_with,
 };
 
+use super::options;
+
 /// What carries the streams of a listener.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Transport {
@@ -26,18 +28,35 @@ pub enum Transport {
     Multipath,
 }
 
+/// What is asked of a listener's address, of TCP or UDP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Binding {
+    /// An IPv6 address takes IPv6 clients only, else `[::]` takes IPv4 clients too.
+    pub v6only: bool,
+    /// The machine need not have the address: clients come when it does.
+    pub freebind: bool,
+}
+
+impl Binding {
+    /// At an address that the machine has.
+    #[must_use]
+    pub fn here(v6only: bool) -> Self {
+        Self { v6only, freebind: false }
+    }
+}
+
 /// Whether `address` is free: nobody, this process included, listens on it or on an address that
-/// covers it. Says nothing for port 0. `v6only`: as for [`tcp_bind`].
+/// covers it. Says nothing for port 0.
 ///
 /// # Errors
 /// `AddrInUse` if it is taken, or why it cannot be bound at all.
-pub fn tcp_probe(address: SocketAddr, v6only: bool) -> io::Result<()> {
-    bound(address, Transport::Tcp, v6only, false).map(drop)
+pub fn tcp_probe(address: SocketAddr, binding: Binding) -> io::Result<()> {
+    bound(address, Transport::Tcp, binding, false).map(drop)
 }
 
 /// A listener at `address`. Further calls with the same address give further listeners, among
-/// which the kernel spreads clients, whatever their transports. `v6only`: an IPv6 address takes IPv6 clients only, else
-/// `[::]` takes IPv4 clients too. `backlog`: connections that may wait to be accepted.
+/// which the kernel spreads clients, whatever their transports. `backlog`: connections that may wait
+/// to be accepted.
 ///
 /// # Errors
 /// What socket, bind or listen says.
@@ -45,9 +64,9 @@ pub fn tcp_bind(
     address: SocketAddr,
     transport: Transport,
     backlog: u32,
-    v6only: bool,
+    binding: Binding,
 ) -> io::Result<OwnedFd> {
-    let socket = bound(address, transport, v6only, true)?;
+    let socket = bound(address, transport, binding, true)?;
     listen(&socket, i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(socket)
 }
@@ -82,7 +101,7 @@ fn protocol_of(transport: Transport) -> Protocol {
 fn bound(
     address: SocketAddr,
     transport: Transport,
-    v6only: bool,
+    binding: Binding,
     share: bool,
 ) -> io::Result<OwnedFd> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
@@ -95,8 +114,20 @@ fn bound(
         set_socket_reuseport(&socket, true)?;
     }
     if address.is_ipv6() {
-        set_ipv6_v6only(&socket, v6only)?;
+        set_ipv6_v6only(&socket, binding.v6only)?;
+    }
+    if binding.freebind {
+        permit_absent(&socket, address.is_ipv4())?;
     }
     bind(&socket, &address)?;
     Ok(socket)
+}
+
+/// Lets a socket, of IPv4 or of IPv6, be bound to an address that the machine does not have yet.
+pub(crate) fn permit_absent(socket: impl AsFd, ipv4: bool) -> io::Result<()> {
+    let (level, option) = match ipv4 {
+        true => (libc::IPPROTO_IP, libc::IP_FREEBIND),
+        false => (libc::IPPROTO_IPV6, libc::IPV6_FREEBIND),
+    };
+    options::set(socket, level, option, 1)
 }

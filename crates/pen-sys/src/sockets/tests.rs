@@ -37,17 +37,23 @@ fn client(listener: &OwnedFd) -> (OwnedFd, Peer) {
 #[test]
 fn several_listeners_share_an_address_only_on_purpose() {
     for ip in ["127.0.0.1", "::1"] {
-        let Ok(first) = tcp_bind(any_port(ip), Transport::Tcp, 10, true) else {
+        let Ok(first) = tcp_bind(any_port(ip), Transport::Tcp, 10, Binding::here(true)) else {
             println!("skipped: no {ip} here");
             continue;
         };
         let address = local_address(&first).unwrap();
-        let second = tcp_bind(address, Transport::Tcp, 10, true).unwrap();
-        assert_eq!(tcp_probe(address, true).unwrap_err().kind(), ErrorKind::AddrInUse);
+        let second = tcp_bind(address, Transport::Tcp, 10, Binding::here(true)).unwrap();
+        assert_eq!(
+            tcp_probe(address, Binding::here(true)).unwrap_err().kind(),
+            ErrorKind::AddrInUse
+        );
         drop(first);
-        assert_eq!(tcp_probe(address, true).unwrap_err().kind(), ErrorKind::AddrInUse);
+        assert_eq!(
+            tcp_probe(address, Binding::here(true)).unwrap_err().kind(),
+            ErrorKind::AddrInUse
+        );
         drop(second);
-        tcp_probe(address, true).unwrap();
+        tcp_probe(address, Binding::here(true)).unwrap();
     }
 }
 
@@ -56,15 +62,29 @@ fn an_address_held_by_others_is_refused() {
     let other = TcpListener::bind("0.0.0.0:0").unwrap();
     let port = other.local_addr().unwrap().port();
     let inside = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
-    assert_eq!(tcp_probe(inside, true).unwrap_err().kind(), ErrorKind::AddrInUse);
-    assert_eq!(tcp_bind(inside, Transport::Tcp, 5, true).unwrap_err().kind(), ErrorKind::AddrInUse);
+    assert_eq!(tcp_probe(inside, Binding::here(true)).unwrap_err().kind(), ErrorKind::AddrInUse);
+    assert_eq!(
+        tcp_bind(inside, Transport::Tcp, 5, Binding::here(true)).unwrap_err().kind(),
+        ErrorKind::AddrInUse
+    );
     let foreign = "192.0.2.1:0".parse().unwrap();
-    assert_eq!(tcp_probe(foreign, true).unwrap_err().kind(), ErrorKind::AddrNotAvailable);
+    assert_eq!(
+        tcp_probe(foreign, Binding::here(true)).unwrap_err().kind(),
+        ErrorKind::AddrNotAvailable
+    );
+    for foreign in ["192.0.2.1:0", "[2001:db8::1]:0"] {
+        let binding = Binding { v6only: true, freebind: true };
+        let address = foreign.parse().unwrap();
+        match tcp_bind(address, Transport::Tcp, 5, binding) {
+            Ok(socket) => assert_eq!(local_address(&socket).unwrap().ip(), address.ip()),
+            Err(e) => assert!(address.is_ipv6() && e.kind() == ErrorKind::Unsupported, "{e}"),
+        }
+    }
 }
 
 #[test]
 fn v6_listeners_take_v4_clients_unless_told_not_to() {
-    let Ok(both) = tcp_bind(any_port("::"), Transport::Tcp, 5, false) else {
+    let Ok(both) = tcp_bind(any_port("::"), Transport::Tcp, 5, Binding::here(false)) else {
         println!("skipped: no IPv6 here");
         return;
     };
@@ -73,14 +93,14 @@ fn v6_listeners_take_v4_clients_unless_told_not_to() {
     let (_, Peer::Ip(peer)) = client(&both) else { panic!("not an internet peer") };
     assert_eq!(peer.ip().to_canonical(), IpAddr::from(Ipv4Addr::LOCALHOST));
     drop(both);
-    let only = tcp_bind(any_port("::"), Transport::Tcp, 5, true).unwrap();
+    let only = tcp_bind(any_port("::"), Transport::Tcp, 5, Binding::here(true)).unwrap();
     let port = local_address(&only).unwrap().port();
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
 }
 
 #[test]
 fn connect_from_an_address_and_exchange() {
-    let listener = tcp_bind(any_port("127.0.0.1"), Transport::Tcp, 5, true).unwrap();
+    let listener = tcp_bind(any_port("127.0.0.1"), Transport::Tcp, 5, Binding::here(true)).unwrap();
     let to = local_address(&listener).unwrap();
     let from: IpAddr = "127.0.0.9".parse().unwrap();
     let (fd, _) =
@@ -123,7 +143,8 @@ fn connect_from_an_address_and_exchange() {
 
 #[test]
 fn the_end_of_the_handshake_goes_with_the_first_bytes() {
-    let listener = tcp_bind(any_port("127.0.0.1"), Transport::Tcp, 50, true).unwrap();
+    let listener =
+        tcp_bind(any_port("127.0.0.1"), Transport::Tcp, 50, Binding::here(true)).unwrap();
     let to = local_address(&listener).unwrap();
     // The kernel's patience is shorter than a pause of this thread may be: one time is enough.
     let waited = (0..100).any(|_| {
@@ -151,7 +172,7 @@ fn the_end_of_the_handshake_goes_with_the_first_bytes() {
 
 #[test]
 fn unsent_bytes_are_counted() {
-    let listener = tcp_bind(any_port("127.0.0.1"), Transport::Tcp, 5, true).unwrap();
+    let listener = tcp_bind(any_port("127.0.0.1"), Transport::Tcp, 5, Binding::here(true)).unwrap();
     let mut near = TcpStream::connect(local_address(&listener).unwrap()).unwrap();
     let _deaf = client(&listener);
     near.set_nonblocking(true).unwrap();
@@ -225,7 +246,7 @@ fn a_full_unix_queue_refuses() {
 
 #[test]
 fn a_broken_listener_is_told_from_an_empty_one() {
-    let listener = tcp_bind(any_port("127.0.0.1"), Transport::Tcp, 5, true).unwrap();
+    let listener = tcp_bind(any_port("127.0.0.1"), Transport::Tcp, 5, Binding::here(true)).unwrap();
     assert!(matches!(accept(&listener), Accepted::Nobody));
     let (stream, _other) = UnixStream::pair().unwrap();
     assert!(matches!(accept(&stream), Accepted::Broken(_)));
@@ -235,7 +256,7 @@ fn a_broken_listener_is_told_from_an_empty_one() {
 fn a_foreign_address_is_carried_or_the_reason_is_told() {
     for (ip, foreign) in [("127.0.0.1", "127.0.0.77"), ("::1", "2001:db8::77")] {
         let ipv4 = ip.contains('.');
-        let Ok(listener) = tcp_bind(any_port(ip), Transport::Tcp, 5, true) else {
+        let Ok(listener) = tcp_bind(any_port(ip), Transport::Tcp, 5, Binding::here(true)) else {
             println!("skipped: no {ip} here");
             continue;
         };

@@ -13,7 +13,7 @@ use pen_core::addr::{ClientAddr, Place};
 use pen_core::config::Config;
 use pen_core::limits;
 use pen_sys::privileges::User;
-use pen_sys::sockets::{self, Accepted, Peer, Transport};
+use pen_sys::sockets::{self, Accepted, Binding, Peer, Transport};
 
 /// Only the owner may connect.
 const MODE: u32 = 0o600;
@@ -46,13 +46,13 @@ impl ControlDoor {
     pub fn open(place: &Place, owner: Option<&User>) -> io::Result<Self> {
         match place {
             Place::Tcp(address) => {
-                sockets::tcp_probe(*address, false)?;
+                sockets::tcp_probe(*address, Binding::here(false))?;
                 Ok(Self {
                     socket: sockets::tcp_bind(
                         *address,
                         Transport::Tcp,
                         limits::CONTROL_BACKLOG,
-                        false,
+                        Binding::here(false),
                     )?,
                     tcp: true,
                 })

@@ -275,6 +275,9 @@ impl Running {
         for (key, what, gate) in closed.chain(opened) {
             let place = gate.place.to_string();
             let text = format!("service {name}: {what} on {place}");
+            if key == EventKey::ListenerOpened {
+                changes.caution(listeners::absent(gate, &service.live.load().config));
+            }
             changes.happened(key, name, Some(place), &text);
             changes.news.push(text);
             same = false;

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use pen_core::addr::{Listen, Place};
 use pen_core::limits;
-use pen_sys::sockets::{self, Accepted, Peer, Transport};
+use pen_sys::sockets::{self, Accepted, Binding, Peer, Transport};
 
 /// Only the owner may connect.
 const MODE: u32 = 0o600;
@@ -65,9 +65,15 @@ impl Door {
                 let ours = before.is_some_and(
                     |b| matches!(b.listen.place, Place::Tcp(a) if a.port() == address.port()),
                 );
-                let free = if ours { Ok(()) } else { sockets::tcp_probe(*address, false) };
+                let free =
+                    if ours { Ok(()) } else { sockets::tcp_probe(*address, Binding::here(false)) };
                 free.and_then(|()| {
-                    sockets::tcp_bind(*address, Transport::Tcp, limits::WEB_BACKLOG, false)
+                    sockets::tcp_bind(
+                        *address,
+                        Transport::Tcp,
+                        limits::WEB_BACKLOG,
+                        Binding::here(false),
+                    )
                 })
             }
             Place::Unix(path) => sockets::unix_bind(path, limits::WEB_BACKLOG, Some(MODE)),

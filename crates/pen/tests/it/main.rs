@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod activation;
+mod addresses;
 mod bytes;
 mod certificates;
 mod choice;

@@ -155,6 +155,23 @@ pub(super) const ROWS: &[Spec] = &[
          kernel's (net.ipv4.tcp_congestion_control).",
     ),
     Spec::new(
+        "freebind",
+        &["freebind", "no freebind"],
+        Scope::Service,
+        "listen on addresses that the machine does not have yet",
+        |_| Ok(on(Switch::Freebind)),
+    )
+    .no(|_| Ok(off(Switch::Freebind)))
+    .since("0.2.0")
+    .manual(
+        "For one of a pair of machines between which an address moves (IP_FREEBIND, IPV6_FREEBIND; TCP and \
+         UDP; needs no right): Pen listens from its start on, and clients are served as soon as an \
+         interface has the address. Off by default, because a mistyped address could not be told from \
+         one that is to come; with it Pen says at the start which addresses are not there, and pen \
+         --check --live does. Stands before the listen it is for, or comes with it in a file. It is looked at \
+         when a listener is opened; one that is open stays when its address leaves, with or without it.",
+    ),
+    Spec::new(
         "mptcp",
         &["mptcp", "no mptcp"],
         Scope::Service,
