@@ -164,6 +164,8 @@ pub struct ServiceConfig {
     pub http: bool,
     /// What happens to an X-Forwarded-For that is there already.
     pub http_forwarded: Forwarded,
+    /// Seconds a request's head may take with `http`; 0 = any time.
+    pub http_head_timeout_s: u32,
     /// TCP_NODELAY on both sides from the first byte.
     pub tcp_nodelay: bool,
     /// What sockets are asked for.
@@ -224,6 +226,7 @@ impl ServiceConfig {
             routes: Vec::new(),
             http: false,
             http_forwarded: Forwarded::Append,
+            http_head_timeout_s: limits::HTTP_HEAD_TIMEOUT_DEFAULT_S,
             tcp_nodelay: false,
             sockets: SocketOptions::default(),
             tcp_fastclose: FastClose::Off,

@@ -236,6 +236,9 @@ pub const READS_PER_TURN: u32 = 16;
 /// Bytes of an HTTP request head that `http` will rewrite. A longer one closes the connection:
 /// passing it on would let a client forge its own address.
 pub const HTTP_HEAD_MAX: usize = 64 * 1024;
+/// Seconds a request's head may take with `http`, from its first byte to its end, default; then the
+/// connection is reset. Honest clients need less than one.
+pub const HTTP_HEAD_TIMEOUT_DEFAULT_S: u32 = 10;
 /// Header fields of a request head that `http` will read.
 pub const HTTP_HEADERS_MAX: usize = 256;
 /// Bytes kept of a reply's line that came in pieces while `http` follows the replies. With a longer

@@ -56,6 +56,8 @@ pub enum CloseReason {
     ClientGone,
     /// An HTTP request head was longer than Pen rewrites.
     HeadTooLong,
+    /// An HTTP request head was not complete after `http_head_timeout` seconds.
+    HeadTimeout,
     /// An HTTP request is malformed, or its end is not certain: passing it on would let a client
     /// forge its own address.
     AmbiguousRequest,
@@ -79,7 +81,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every reason, for tables and metrics.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::ClientFinished,
         Self::ServerFinished,
         Self::ClientReset,
@@ -102,6 +104,7 @@ impl CloseReason {
         Self::OverLimit,
         Self::ClientGone,
         Self::HeadTooLong,
+        Self::HeadTimeout,
         Self::AmbiguousRequest,
         Self::OutOfResources,
         Self::MemoryShort,
@@ -139,6 +142,7 @@ impl CloseReason {
             Self::OverLimit => "over_limit",
             Self::ClientGone => "client_gone",
             Self::HeadTooLong => "head_too_long",
+            Self::HeadTimeout => "head_timeout",
             Self::AmbiguousRequest => "ambiguous_request",
             Self::OutOfResources => "out_of_resources",
             Self::MemoryShort => "memory_short",

@@ -30,6 +30,8 @@ pub enum Number {
     DrainTimeout,
     /// `half_close_timeout`: seconds, 0 = never.
     HalfCloseTimeout,
+    /// `http_head_timeout`: seconds, 0 = never.
+    HttpHeadTimeout,
     /// `idle_timeout`: seconds.
     IdleTimeout,
     /// `idlers`: spare connections.
@@ -88,7 +90,7 @@ pub(super) struct Adjusted {
 
 impl Number {
     /// Every one of them.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::Accepts,
         Self::Backlog,
         Self::Blacklist,
@@ -100,6 +102,7 @@ impl Number {
         Self::DeferAccept,
         Self::DrainTimeout,
         Self::HalfCloseTimeout,
+        Self::HttpHeadTimeout,
         Self::IdleTimeout,
         Self::Idlers,
         Self::LimitBurst,
@@ -141,6 +144,7 @@ impl Number {
             Self::DeferAccept => "defer_accept",
             Self::DrainTimeout => "drain_timeout",
             Self::HalfCloseTimeout => "half_close_timeout",
+            Self::HttpHeadTimeout => "http_head_timeout",
             Self::IdleTimeout => "idle_timeout",
             Self::Idlers => "idlers",
             Self::LimitBurst => "limit_burst",
@@ -177,6 +181,7 @@ impl Number {
             Self::Blacklist
             | Self::DrainTimeout
             | Self::HalfCloseTimeout
+            | Self::HttpHeadTimeout
             | Self::IdleTimeout
             | Self::Tracking => (0, limits::SECONDS_MAX),
             Self::ClientAcl | Self::ControlAcl | Self::MetricsAcl => {
@@ -277,6 +282,7 @@ impl Number {
             Self::DeferAccept => service.sockets.defer_accept_s,
             Self::DrainTimeout => process.drain_timeout_s,
             Self::HalfCloseTimeout => service.half_close_timeout_s,
+            Self::HttpHeadTimeout => service.http_head_timeout_s,
             Self::IdleTimeout => service.idle_timeout_s,
             Self::Idlers => service.idlers,
             Self::LimitBurst => service.limit.burst,
@@ -332,6 +338,7 @@ impl Number {
             Self::DeferAccept => service.sockets.defer_accept_s = value,
             Self::DrainTimeout => process.drain_timeout_s = value,
             Self::HalfCloseTimeout => service.half_close_timeout_s = value,
+            Self::HttpHeadTimeout => service.http_head_timeout_s = value,
             Self::IdleTimeout => service.idle_timeout_s = value,
             Self::Idlers => service.idlers = value,
             Self::LimitBurst => service.limit.burst = value,

@@ -165,6 +165,7 @@ fn further(out: &mut Out, service: &ServiceConfig) {
         Number::ClientsMax,
         Number::ConnMax,
         Number::HalfCloseTimeout,
+        Number::HttpHeadTimeout,
         Number::IdleTimeout,
         Number::Idlers,
         Number::LimitBurst,

@@ -186,6 +186,16 @@ impl Rewriter {
         matches!(self.state, State::Waiting)
     }
 
+    /// Whether a request's head has begun and not ended.
+    #[must_use]
+    pub fn in_head(&self) -> bool {
+        match &self.state {
+            State::First(first) => first.len() > 0,
+            State::Head { .. } => true,
+            State::Body { .. } | State::Waiting | State::Tunnel | State::Closed(_) => false,
+        }
+    }
+
     fn feed_all(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), Refused> {
         if matches!(self.state, State::First(_) | State::Tunnel) && !self.held.is_empty() {
             let kept = mem::take(&mut self.held);

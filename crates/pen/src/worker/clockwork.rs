@@ -27,6 +27,7 @@ impl Worker {
             self.look_at_connecting(station);
             self.look_at_open(station);
             self.look_at_halved(station);
+            self.look_at_heads(station);
             self.look_at_silent(station);
             self.look_at_waiting(station);
             self.look_at_idlers(station);

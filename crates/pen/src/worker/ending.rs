@@ -91,6 +91,7 @@ impl Worker {
     }
 
     pub(super) fn leave_lists(&mut self, key: u32) {
+        self.forget_head(key);
         let Some(conn) = self.conns.get(key as usize) else { return };
         let (phase, halved) = (conn.phase, conn.halved);
         let station = match phase {

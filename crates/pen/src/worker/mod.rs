@@ -17,6 +17,7 @@ mod ending;
 #[cfg(debug_assertions)]
 mod faults;
 mod handshake;
+mod heads;
 mod hello;
 mod idlers;
 mod limiting;

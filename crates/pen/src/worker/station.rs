@@ -1,5 +1,6 @@
 //! A service as one worker serves it: its doors, its lists of connections.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -36,6 +37,8 @@ pub struct Station {
     pub open: Queue,
     /// Half-closed connections, in the same order.
     pub halved: Queue,
+    /// Connections in whose stream a request's head has begun and not ended, and when it began.
+    pub heads: BTreeSet<(Moment, u32)>,
     /// Lines of this loop turn for the classic log, if the service has one.
     pub log: Option<Batch>,
     /// Connections for the connection log, if the service has one.
@@ -65,6 +68,7 @@ impl Station {
             connecting: Queue::default(),
             open: Queue::default(),
             halved: Queue::default(),
+            heads: BTreeSet::new(),
             log: None,
             collector: None,
             idle_s: 0,

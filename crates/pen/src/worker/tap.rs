@@ -9,7 +9,7 @@ use pen_core::addr::{ClientAddr, Host, Peer};
 use pen_core::config::ServiceConfig;
 use pen_core::http::{Refused, Rewriter, Truth};
 use pen_core::logline::{self, LogTracker};
-use pen_core::moment::WallSeconds;
+use pen_core::moment::{Moment, WallSeconds};
 use pen_core::reasons::CloseReason;
 use pen_core::relay::Side;
 use pen_core::servers::ServerRef;
@@ -31,9 +31,16 @@ pub struct ClientTap {
     tracker: Option<LogTracker>,
     /// The rewriter waited for a reply when it was asked last.
     waited: bool,
+    /// When the request's head began that has not ended.
+    pub(super) head_since: Option<Moment>,
 }
 
 impl ClientTap {
+    /// Whether a request's head has begun and not ended.
+    pub(super) fn in_head(&self) -> bool {
+        self.rewriter.as_ref().is_some_and(Rewriter::in_head)
+    }
+
     fn waits(&self) -> bool {
         self.rewriter.as_ref().is_some_and(Rewriter::waits_for_reply)
     }
@@ -56,7 +63,8 @@ pub(super) fn for_client(config: &ServiceConfig, peer: Peer, tls: bool) -> Optio
         ClientAddr::Unix => None,
     };
     let truth = Truth { client, tls, forwarded: config.http_forwarded };
-    Some(Box::new(ClientTap { rewriter: Some(Rewriter::new(truth)), tracker: None, waited: false }))
+    let rewriter = Some(Rewriter::new(truth));
+    Some(Box::new(ClientTap { rewriter, ..ClientTap::default() }))
 }
 
 /// Where log lines of a connection go at this moment.
@@ -218,7 +226,7 @@ impl Worker {
         let Some(conn) = conns.get_mut(key as usize) else { return Pumped::Drained };
         let Some(station) = stations.get_mut(conn.station as usize) else { return Pumped::Drained };
         let server = conn.server();
-        let (slot, client, key) = (conn.slot, conn.visitor.peer.addr, conn.station);
+        let (slot, client, at) = (conn.slot, conn.visitor.peer.addr, conn.station);
         let mut tap = conn.tap.take().unwrap_or_default();
         let Some(line) = conn.line(source) else {
             conn.tap = Some(tap);
@@ -227,7 +235,7 @@ impl Worker {
         let dump = |from| logs.wants(DUMPS).then_some(Dump { logs, ascii, slot, from });
         let pumped = match source {
             Side::Client => {
-                let log = LogSink::new((key, station), (client, server), logs, log_waiting);
+                let log = LogSink::new((at, station), (client, server), logs, log_waiting);
                 let mut view = FromClient { tap: &mut tap, log, dump: dump("the client") };
                 line.pump(scratch, Some(&mut view))
             }
@@ -237,6 +245,7 @@ impl Worker {
             }
         };
         conn.tap = Some(tap);
+        self.note_head(key);
         pumped
     }
 

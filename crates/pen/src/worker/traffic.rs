@@ -84,7 +84,7 @@ impl Worker {
 
     /// Whether the stream from `source` can go on now that its sink has room. A socket that is
     /// registered for writing reports it with every other event.
-    fn waits(&mut self, key: u32, source: Side) -> bool {
+    pub(super) fn waits(&mut self, key: u32, source: Side) -> bool {
         self.conns.get_mut(key as usize).is_some_and(|c| {
             c.flow(source).waits()
                 || c.session(source.other()).is_some_and(|s| !s.unsent().is_empty())

@@ -1,7 +1,9 @@
 //! X-Forwarded headers on every request, however its bytes come.
 
+use std::time::Duration;
+
 use pen_test::acts::{self, field, read_head};
-use pen_test::{Client, Farm, Pen, PenBuilder, TestServer, over_tls};
+use pen_test::{Client, End, Farm, Pen, PenBuilder, TestServer, holds, over_tls, until};
 
 const GET: &str = "GET /page HTTP/1.1\r\nHost: example.test\r\nAccept: */*\r\n\r\n";
 
@@ -160,4 +162,41 @@ fn what_is_not_http_passes_untouched() {
         client.send(&bytes).expect("pen takes it");
         assert_eq!(server.next().read_exact(bytes.len()), Ok(bytes));
     }
+}
+
+#[test]
+fn a_client_that_never_ends_its_head_is_reset_in_time() {
+    let (farm, pen) = web();
+    let pen = pen.command("http_head_timeout 1").start();
+    let slow = |head: &str| {
+        let client = pen.client_from("127.0.0.7");
+        client.send(head).expect("pen takes it");
+        client
+    };
+    let silent = pen.client_from("127.0.0.7");
+    let method = slow("GE");
+    let between = slow(GET);
+    assert_eq!(answer(&between), "s0\n");
+    let second = slow(&(GET.to_owned() + "GET /two HTTP/1.1\r\nHost: "));
+    assert_eq!(answer(&second), "s0\n");
+    let dribbling = slow("GET / HTTP/1.1\r\n");
+    until("pen to lose patience", || {
+        if dribbling.has_ended() {
+            return Some(());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        let _gone = dribbling.send("X: y\r\n");
+        None
+    });
+    for (what, client) in [("a method", method), ("a second head", second)] {
+        assert_eq!(client.end(), End::Reset, "{what}");
+    }
+    assert!(!silent.has_ended() && !between.has_ended(), "who has begun nothing may stay");
+    between.send(GET).expect("pen takes it");
+    assert_eq!(answer(&between), "s0\n");
+    let body = slow("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab");
+    assert!(holds(Duration::from_millis(1_300), || !body.has_ended()), "a body may take its time");
+    body.send("cd").expect("pen takes it");
+    assert_eq!(answer(&body), "s0\n");
+    assert_eq!(farm[0].accepted(), 6);
 }

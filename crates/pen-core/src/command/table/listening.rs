@@ -82,4 +82,17 @@ pub(super) const ROWS: &[Spec] = &[
     .json()
     .since("0.1.0")
     .manual("keep trusts the client; use it only behind a proxy of your own."),
+    Spec::new(
+        "http_head_timeout",
+        &["http_head_timeout [T]"],
+        Scope::Service,
+        "seconds that a request's head may take with http",
+        |a| number(a, Number::HttpHeadTimeout),
+    )
+    .json()
+    .since("0.2.0")
+    .manual(
+        "From its first byte to its end; then the connection is reset. A client that is silent between two \
+         requests, or before the first one, is not meant: that is idle_timeout's. 0 is never.",
+    ),
 ];
