@@ -91,18 +91,29 @@ impl Load {
         per_second: u32,
         patience: Duration,
     ) -> Self {
+        let (place, source) = (place.clone(), source.map(str::to_owned));
+        Self::of(threads, per_second, move || visit(&place, source.as_deref(), patience))
+    }
+
+    /// The same with visits of another kind.
+    pub fn of(
+        threads: u32,
+        per_second: u32,
+        visit: impl Fn() -> Result<(Duration, String), Wrong> + Send + Sync + 'static,
+    ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let outcome = Arc::new(Mutex::new(Outcome::default()));
         let pause = Duration::from_secs(1) * threads / per_second.max(1);
+        let visit = Arc::new(visit);
         let visitor = |n| {
             let (stop, outcome) = (Arc::clone(&stop), Arc::clone(&outcome));
-            let (place, source) = (place.clone(), source.map(str::to_owned));
+            let visit = Arc::clone(&visit);
             std::thread::spawn(move || {
                 let mut next = Instant::now() + pause * n / threads;
                 while !stop.load(Ordering::SeqCst) {
                     std::thread::sleep(next.saturating_duration_since(Instant::now()));
                     next += pause;
-                    let visit = visit(&place, source.as_deref(), patience);
+                    let visit = visit();
                     outcome.lock().unwrap_or_else(PoisonError::into_inner).add(visit);
                 }
             })

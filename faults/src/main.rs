@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod case;
+mod crowd;
 mod dice;
 mod exchange;
 mod load;
@@ -15,6 +16,7 @@ mod programs;
 mod report;
 mod rows;
 mod running;
+mod secure;
 mod settings;
 mod setup;
 mod soak;

@@ -96,9 +96,13 @@ fn haproxy(setup: &Setup, scratch: &Scratch) -> String {
     let _ = write!(
         text,
         "defaults\n  mode tcp\n  timeout connect {}s\n  timeout client 60s\n  timeout server 60s\n  \
-         option redispatch\n  balance {balance}\nlisten service\n",
+         option redispatch\n  balance {balance}\n",
         setup.connect_timeout_s
     );
+    for line in setup.lines(Subject::Haproxy, Scope::Shared) {
+        let _ = writeln!(text, "  {line}");
+    }
+    text += "listen service\n";
     let bind = match &setup.listen {
         Place::Tcp(address) => address.to_string(),
         Place::Unix(path) => format!("unix@{}", path.display()),
@@ -133,10 +137,14 @@ fn nginx(setup: &Setup, scratch: &Scratch) -> String {
     let _ = write!(
         text,
         "events {{ worker_connections {}; }}\nstream {{\n  proxy_connect_timeout {}s;\n  \
-         proxy_timeout 60s;\n  upstream servers {{\n",
+         proxy_timeout 60s;\n",
         2 * setup.room + 50,
         setup.connect_timeout_s
     );
+    for line in setup.lines(Subject::Nginx, Scope::Shared) {
+        let _ = writeln!(text, "  {line}");
+    }
+    text += "  upstream servers {\n";
     if setup.sticky {
         let _ = writeln!(text, "    hash $remote_addr consistent;");
     }

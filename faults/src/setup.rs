@@ -39,6 +39,8 @@ pub enum Scope {
     /// A command of Pen's, a line of HAProxy's `global`, of nginx's main part, a word of the classic's
     /// command line.
     Global,
+    /// A line of HAProxy's `defaults`, of nginx's `stream`.
+    Shared,
     /// A line of HAProxy's `listen`, of nginx's `server`.
     Service,
     /// What follows each server in HAProxy's and nginx's lists, and in Pen's word (`:10`, say).

@@ -190,7 +190,7 @@ impl Rewriter {
     #[must_use]
     pub fn in_head(&self) -> bool {
         match &self.state {
-            State::First(first) => first.len() > 0,
+            State::First(first) => !first.is_empty(),
             State::Head { .. } => true,
             State::Body { .. } | State::Waiting | State::Tunnel | State::Closed(_) => false,
         }
