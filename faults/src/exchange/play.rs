@@ -33,7 +33,9 @@ pub fn serving(book: &Arc<Book>, clean: bool) -> Act {
             Ok(()) => side.play(plan.stream_down(), plan.down, plan.stream_up(), plan.up),
             Err(_) => View { bytes: 0, right: true, end: End::Reset },
         };
-        book.note(number, view);
+        // A server that is killed meets the end that its own killer makes.
+        let end = if served.is_leaving() { End::Reset } else { view.end };
+        book.note(number, View { end, ..view });
         if cut.is_some() {
             served.abort();
         }

@@ -61,7 +61,10 @@ pub fn run(options: &Options) -> Result<ExitCode, String> {
     let mut dice = Dice::new(options.seed);
     let (begun, mut gauge) = (Instant::now(), Gauge::default());
     let end = begun + Duration::from_secs(options.minutes * 60);
-    // What is made once is made before the first look.
+    // What is kept for the next time (ports, pipes, the largest tables) is there before the first look.
+    for trouble in trouble::FILLING {
+        trouble.happen(&mut town, &mut dice, TROUBLE / 2);
+    }
     std::thread::sleep(RECOVERY);
     while Instant::now() < end {
         let beat = Instant::now();

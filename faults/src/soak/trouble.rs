@@ -65,6 +65,15 @@ const ALL: [Trouble; 16] = [
     Trouble::ManyFlows,
 ];
 
+/// Those after which Pen keeps something for the next time.
+pub const FILLING: [Trouble; 5] = [
+    Trouble::ManyFlows,
+    Trouble::DeafClients,
+    Trouble::Dawdlers,
+    Trouble::Aborters,
+    Trouble::ControlStorm,
+];
+
 /// Control lines of a storm: right ones whose effect is undone at the end, and wrong ones.
 const LINES: [&str; 14] = [
     "server 0 weight 7",
