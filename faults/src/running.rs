@@ -39,7 +39,7 @@ impl Running {
                 command
             }
         };
-        command.args(words);
+        command.args(words).envs(setup.environment.iter().map(|(name, value)| (name, value)));
         let program = Program::start(command, &scratch);
         let mut running = Self { subject, place: setup.listen.clone(), scratch, program };
         let end = std::time::Instant::now() + deadline();

@@ -22,16 +22,31 @@ pub fn words(subject: Subject, setup: &Setup, scratch: &Scratch) -> Vec<String> 
         Subject::Pen => pen(setup, scratch),
         Subject::Classic => classic(setup, scratch),
         Subject::Haproxy => {
-            let file = scratch.write("haproxy.cfg", &haproxy(setup, scratch));
-            vec!["-db".into(), "-f".into(), file.display().to_string()]
+            let file = scratch.write(file(subject), &haproxy(setup, scratch));
+            let master = setup.again.then(|| "-W".into());
+            let words = ["-db".into(), "-f".into(), file.display().to_string()];
+            master.into_iter().chain(words).collect()
         }
         Subject::Nginx => {
-            let file = scratch.write("nginx.conf", &nginx(setup, scratch));
+            let file = scratch.write(file(subject), &nginx(setup, scratch));
             let folder = scratch.dir().display().to_string();
             vec!["-p".into(), folder, "-c".into(), file.display().to_string()]
         }
     }
 }
+
+/// The name of a balancer's settings in the scratch directory; Pen and the classic have them there only
+/// where they are to be read again.
+pub fn file(subject: Subject) -> &'static str {
+    match subject {
+        Subject::Pen | Subject::Classic => "pen.cfg",
+        Subject::Haproxy => "haproxy.cfg",
+        Subject::Nginx => "nginx.conf",
+    }
+}
+
+/// What a careful file of the classic and of Pen says, so that there is something to lose.
+const FILE: &str = "server 0 max 500\nserver 0 hard 900\nacl 3 deny 192.0.2.0/24\n";
 
 fn pen(setup: &Setup, scratch: &Scratch) -> Vec<String> {
     let mut lines = vec![
@@ -46,7 +61,7 @@ fn pen(setup: &Setup, scratch: &Scratch) -> Vec<String> {
     lines.extend(setup.lines(Subject::Pen, Scope::Global).map(str::to_owned));
     let mut words: Vec<String> = vec!["-f".into(), "-C".into(), control(scratch)];
     if is_root() {
-        words.extend(["-u".into(), "root".into()]);
+        words.extend(["-u".into(), setup.user.into()]);
     }
     if !setup.sticky {
         words.push("-r".into());
@@ -54,7 +69,12 @@ fn pen(setup: &Setup, scratch: &Scratch) -> Vec<String> {
     if let Some(file) = &setup.tls {
         words.extend(["-E".into(), file.display().to_string()]);
     }
+    if setup.again {
+        let file = scratch.write(file(Subject::Pen), FILE);
+        words.extend(["-F".into(), file.display().to_string()]);
+    }
     words.extend(lines.into_iter().flat_map(|line| ["-O".into(), line]));
+    words.extend(setup.words.iter().cloned());
     words.push(setup.listen.word());
     words.extend(servers(setup, Subject::Pen));
     words
@@ -63,7 +83,11 @@ fn pen(setup: &Setup, scratch: &Scratch) -> Vec<String> {
 fn classic(setup: &Setup, scratch: &Scratch) -> Vec<String> {
     let mut words: Vec<String> =
         vec!["-f".into(), "-x".into(), setup.room.to_string(), "-C".into(), control(scratch)];
-    words.extend(["-u".into(), "root".into()]);
+    words.extend(["-u".into(), setup.user.into()]);
+    if setup.again {
+        let file = scratch.write(file(Subject::Classic), FILE);
+        words.extend(["-F".into(), file.display().to_string()]);
+    }
     words.extend(["-t".into(), setup.connect_timeout_s.to_string()]);
     words.extend(["-b".into(), setup.blacklist_s.to_string()]);
     words.extend(["-S".into(), setup.servers.len().max(2).to_string()]);
@@ -77,6 +101,7 @@ fn classic(setup: &Setup, scratch: &Scratch) -> Vec<String> {
         words.extend(["-E".into(), file.display().to_string()]);
     }
     words.extend(setup.lines(Subject::Classic, Scope::Global).map(str::to_owned));
+    words.extend(setup.words.iter().cloned());
     words.push(setup.listen.word());
     words.extend(servers(setup, Subject::Classic));
     words
@@ -124,13 +149,18 @@ fn haproxy(setup: &Setup, scratch: &Scratch) -> String {
 }
 
 fn nginx(setup: &Setup, scratch: &Scratch) -> String {
-    let user = if is_root() { "user root;\n" } else { "" };
+    // Its group has the same name unless said, and there is none called nobody.
+    let group = if setup.user == "nobody" { " nogroup" } else { "" };
+    let user = if is_root() { format!("user {}{group};\n", setup.user) } else { String::new() };
     let folder = scratch.dir().display();
     let mut text = format!(
         "load_module {NGINX_MODULE};\n{user}daemon off;\nworker_processes {};\n\
-         pid {folder}/nginx.pid;\nerror_log {folder}/nginx.err;\n",
+         error_log {folder}/nginx.err;\n",
         setup.threads
     );
+    if !setup.lines(Subject::Nginx, Scope::Global).any(|line| line.starts_with("pid ")) {
+        let _ = writeln!(text, "pid {folder}/nginx.pid;");
+    }
     for line in setup.lines(Subject::Nginx, Scope::Global) {
         let _ = writeln!(text, "{line}");
     }

@@ -31,6 +31,14 @@ pub struct Setup {
     pub tls: Option<std::path::PathBuf>,
     /// Further lines for one of them.
     pub extra: Vec<(Subject, Scope, String)>,
+    /// The settings can be read again: Pen and the classic get a file, HAProxy a master.
+    pub again: bool,
+    /// Who it becomes; root unless said.
+    pub user: &'static str,
+    /// Further words of Pen's and the classic's command line.
+    pub words: Vec<String>,
+    /// Further variables of its environment.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 /// Where a further line belongs.
@@ -63,6 +71,10 @@ impl Setup {
             descriptors: None,
             tls: None,
             extra: Vec::new(),
+            again: false,
+            user: "root",
+            words: Vec::new(),
+            environment: Vec::new(),
         }
     }
 
