@@ -279,6 +279,18 @@ impl Running {
         self.services.iter().find(|s| s.name == name)
     }
 
+    /// Asks every worker and every thread of direct server return for a sign of life.
+    pub fn ask_all(&self, round: u64) {
+        self.order_all(|| Order::Live { round });
+        self.posts.ask(round);
+    }
+
+    /// The threads of direct server return that have not answered.
+    #[must_use]
+    pub fn silent_posts(&self) -> Vec<String> {
+        self.posts.silent()
+    }
+
     /// What a service with direct server return does, if it is one.
     #[must_use]
     pub fn frames(&self, service: &str) -> Option<DsrRow> {

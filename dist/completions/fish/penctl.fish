@@ -160,7 +160,7 @@ complete -c penctl -n '__penctl_wants command' -a workers -d 'worker threads, at
 complete -c penctl -n '__penctl_wants command' -a drain_timeout -d 'seconds that open connections are given on TERM'
 complete -c penctl -n '__penctl_wants command' -a mem_max -d 'MiB of memory beyond which Pen sheds load'
 complete -c penctl -n '__penctl_wants command' -a memory -d 'memory in use, how much may be, and what is done about it'
-complete -c penctl -n '__penctl_wants command' -a watchdog -d 'seconds after which a worker that is stuck ends the process'
+complete -c penctl -n '__penctl_wants command' -a watchdog -d 'seconds after which a thread that is stuck ends the process'
 complete -c penctl -n '__penctl_wants command' -a abort_on_error -d 'fatal errors leave a core file'
 complete -c penctl -n '__penctl_wants command' -a sandbox -d 'what Pen gives up when it has started, at start only'
 complete -c penctl -n '__penctl_wants command' -a commands -d 'list the commands'

@@ -192,7 +192,7 @@ impl Desk {
 
     fn serve(&mut self) -> io::Result<ExitReason> {
         let mut events = Vec::with_capacity(limits::CONTROL_SESSIONS_MAX + 4);
-        self.watch_workers(clock::now());
+        self.watch_threads(clock::now());
         loop {
             if let Ending::Now(reason) = self.ending {
                 return Ok(reason);
@@ -249,7 +249,7 @@ impl Desk {
         }
         self.arm_door();
         self.look_at_certificates(now);
-        self.watch_workers(now);
+        self.watch_threads(now);
         self.running.sentences.look(&self.running.logs, now);
         if let Ending::Draining { until } = self.ending
             && (self.running.connections() == 0 || until.is_some_and(|u| u <= now))

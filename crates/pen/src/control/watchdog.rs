@@ -1,5 +1,6 @@
-//! The watchdog: from time to time every worker is asked for a sign of life, through its mailbox. The
-//! service manager is told that Pen lives when all have answered, so it hears of the slowest.
+//! The watchdog: from time to time every thread that moves bytes or frames is asked for a sign of life,
+//! workers through their mailboxes, threads of `dsr_if` by their bells. The service manager is told that
+//! Pen lives when all have answered, so it hears of the slowest.
 //!
 //! On only with `watchdog T` or with the service manager's `WatchdogSec`: else nobody wakes up for it.
 //! Deliberately not here: the control thread itself, which only the service manager can watch.
@@ -50,7 +51,7 @@ impl Watchdog {
 
 impl Desk {
     /// Looks at the answers, and asks anew.
-    pub(super) fn watch_workers(&mut self, now: Moment) {
+    pub(super) fn watch_threads(&mut self, now: Moment) {
         let watchdog_s = self.running.config.process.watchdog_s;
         let Some(every) = self.watchdog.every_ms(watchdog_s) else {
             self.watchdog = Watchdog::new(self.watchdog.manager_ms);
@@ -67,14 +68,14 @@ impl Desk {
             // stopped, and the workers with it.
             Some(due) if now.since_ms(due) > every => {}
             Some(_) => {
-                let silent = self.silent_workers();
+                let silent = self.silent_threads();
                 if !silent.is_empty() {
                     return self.nobody_home(&silent, now, every, watchdog_s);
                 }
                 if self.watchdog.said {
                     let ms = now.since_ms(self.watchdog.asked);
                     let logs = &self.running.logs;
-                    logs.say(Level::Always, || format!("all workers answer again, after {ms} ms"));
+                    logs.say(Level::Always, || format!("all threads answer again, after {ms} ms"));
                 }
                 self.notify.alive();
             }
@@ -84,25 +85,27 @@ impl Desk {
         watchdog.said = false;
         (watchdog.asked, watchdog.due) = (now, Some(now.plus_ms(every)));
         let round = watchdog.round;
-        self.running.order_all(|| Order::Live { round });
+        self.running.ask_all(round);
     }
 
-    fn silent_workers(&self) -> Vec<usize> {
+    /// Who has not answered.
+    fn silent_threads(&self) -> Vec<String> {
         let mailboxes = self.running.pool.mailboxes.iter().enumerate();
         let silent =
             mailboxes.filter(|(_, m)| m.answered.load(Ordering::Relaxed) != self.watchdog.round);
-        silent.map(|(number, _)| number).collect()
+        let workers = silent.map(|(number, _)| format!("worker {number}"));
+        workers.chain(self.running.silent_posts()).collect()
     }
 
     /// Somebody has not answered. The service manager hears nothing; with `watchdog` Pen ends itself.
-    fn nobody_home(&mut self, silent: &[usize], now: Moment, every: u64, watchdog_s: u32) {
+    fn nobody_home(&mut self, silent: &[String], now: Moment, every: u64, watchdog_s: u32) {
         let ms = now.since_ms(self.watchdog.asked);
-        let who = silent.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+        let who = silent.join(", ");
         let ends = watchdog_s > 0 && ms >= u64::from(watchdog_s) * 1_000;
         if ends || !self.watchdog.said {
             self.watchdog.said = true;
             let then = if ends { "; Pen ends" } else { "" };
-            let text = format!("worker {who} has not answered for {ms} ms: it is stuck{then}");
+            let text = format!("{who} has not answered for {ms} ms: it is stuck{then}");
             self.running.logs.event(Subject::new(EventKey::Defect), |e| e.saying(&text));
             self.running.logs.say(Level::Always, || text);
         }

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -90,6 +90,9 @@ struct Shared {
     tallies: Vec<Apart<Tally>>,
     bells: Vec<OwnedFd>,
     stop: AtomicBool,
+    /// The watchdog's last question, and which one each thread has answered.
+    round: AtomicU64,
+    answered: Vec<AtomicU64>,
     secret: RandomState,
     logs: Logs,
 }
@@ -151,6 +154,26 @@ impl Posts {
     #[must_use]
     pub fn row(&self, service: &str) -> Option<DsrRow> {
         self.0.get(service).map(|crew| crew.shared.row())
+    }
+
+    /// Asks every thread for a sign of life.
+    pub fn ask(&self, round: u64) {
+        for Crew { shared, .. } in self.0.values() {
+            shared.round.store(round, Ordering::Relaxed);
+            shared.ring_bells();
+        }
+    }
+
+    /// The threads that have not answered what they were asked last.
+    #[must_use]
+    pub fn silent(&self) -> Vec<String> {
+        let silent_ones = |crew: &Crew| {
+            let Shared { round, answered, interface, .. } = &*crew.shared;
+            let round = round.load(Ordering::Relaxed);
+            let silent = (0..).zip(answered).filter(|(_, a)| a.load(Ordering::Relaxed) != round);
+            silent.map(|(n, _): (u32, _)| format!("thread {n} of dsr_if {interface}")).collect()
+        };
+        self.0.values().flat_map::<Vec<String>, _>(silent_ones).collect()
     }
 
     /// What becomes of the first frame of a client of this service, with the settings that say so.
@@ -216,6 +239,8 @@ impl Crew {
             tallies: sockets.iter().map(|_| Apart::default()).collect(),
             bells: sockets.iter().map(bell).collect::<rustix::io::Result<_>>()?,
             stop: AtomicBool::new(false),
+            round: AtomicU64::new(0),
+            answered: sockets.iter().map(|_| AtomicU64::new(0)).collect(),
             secret,
             logs: logs.clone(),
         });
@@ -243,6 +268,14 @@ impl Drop for Crew {
 }
 
 impl Shared {
+    /// Thread `number` gives the sign of life that it was asked for.
+    fn answer(&self, number: usize) {
+        let round = self.round.load(Ordering::Relaxed);
+        if let Some(answered) = self.answered.get(number) {
+            answered.store(round, Ordering::Relaxed);
+        }
+    }
+
     /// Publishes a view of `service` as it is now.
     fn rebuild(&self, service: &Arc<Service>) {
         let link = self.link();

@@ -99,6 +99,7 @@ impl Post {
 
     fn run(&mut self) {
         while !self.shared.stop.load(Ordering::Acquire) {
+            self.shared.answer(self.number);
             let view = self.shared.view.load_full();
             let now = clock::now();
             if view.index != self.index && now >= self.retry {
@@ -162,6 +163,8 @@ impl Post {
                 Whole::No => tally::count(&mut findings.counts, DropReason::TooBig),
                 Whole::Yes if frame.outgoing => {}
                 Whole::Yes => {
+                    #[cfg(debug_assertions)]
+                    crate::worker::faults::at_frame(frame.bytes);
                     let verdict = self.judge.judge(&view.scene, &eyes, frame.bytes, now);
                     findings.heard.extend(verdict.heard);
                     match verdict.deed {

@@ -8,6 +8,7 @@
 //! | `panic-open` | a panic at an event of an open connection |
 //! | `panic-ending` | a panic while a connection is ended |
 //! | `stall` | an event of an open connection never ends |
+//! | `stall-frame` | a frame from there keeps its thread for ever (IPv4, without VLAN tags) |
 
 use std::net::IpAddr;
 use std::sync::OnceLock;
@@ -30,8 +31,12 @@ fn fault() -> Option<&'static Fault> {
     FAULT.get_or_init(read).as_ref()
 }
 
+fn word_for(client: Option<ClientAddr>) -> Option<&'static str> {
+    fault().filter(|(_, victim)| Some(*victim) == client).map(|(word, _)| word.as_str())
+}
+
 fn meant(conn: &Conn) -> Option<&'static str> {
-    fault().filter(|(_, client)| *client == conn.visitor.peer.addr).map(|(word, _)| word.as_str())
+    word_for(Some(conn.visitor.peer.addr))
 }
 
 /// At an event of a connection.
@@ -40,10 +45,23 @@ pub(super) fn at_event(conn: &Conn) {
     match meant(conn) {
         Some("panic-early") if !open => panic!("a defect on demand, before bytes move"),
         Some("panic-open") if open => panic!("a defect on demand"),
-        Some("stall") if open => loop {
-            std::thread::sleep(Duration::from_secs(1));
-        },
+        Some("stall") if open => stall(),
         _ => {}
+    }
+}
+
+fn stall() -> ! {
+    loop {
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+/// At a frame of direct server return.
+pub fn at_frame(bytes: &[u8]) {
+    let from = bytes.get(26..).and_then(|rest| rest.first_chunk::<4>());
+    let from = from.map(|octets| ClientAddr::from_ip(IpAddr::from(*octets)));
+    if word_for(from) == Some("stall-frame") {
+        stall();
     }
 }
 

@@ -15,7 +15,7 @@ mod dummy;
 mod dump;
 mod ending;
 #[cfg(debug_assertions)]
-mod faults;
+pub mod faults;
 mod handshake;
 mod heads;
 mod hello;

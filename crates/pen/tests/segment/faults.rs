@@ -1,10 +1,11 @@
 //! Servers, interfaces and rights that go away.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use pen_test::{in_own_network, is_root, pen_program, run, until};
 
-use crate::hall::{SERVERS, SWITCH, Segment, VIP, connect, plug};
+use crate::hall::{Balancer, SERVERS, SWITCH, Segment, VIP, connect, plug};
 
 #[test]
 fn a_server_is_lost_and_found() {
@@ -128,5 +129,30 @@ fn the_capability_that_is_missing_is_named() {
         };
         let said = String::from_utf8_lossy(&end.stderr);
         assert!(said.contains("CAP_NET_RAW"), "{said}");
+    });
+}
+
+#[test]
+fn a_stuck_thread_is_noticed_and_pen_ends() {
+    if !cfg!(debug_assertions) || std::env::var_os("PEN").is_some() {
+        println!("skipped: only debug builds have defects on demand");
+        return;
+    }
+    in_own_network("faults::a_stuck_thread_is_noticed_and_pen_ends", SWITCH, || {
+        let segment = Segment::new();
+        segment.serve(80);
+        let words = [&["-O", "workers 1", "-O", "watchdog 1", VIP][..], &SERVERS[..]].concat();
+        let fault = [("PEN_TEST_FAULT", "stall-frame 10.0.0.9")];
+        let pen = segment.pen.inside(|| Balancer::start_with(&words, &fault));
+        // It goes on as long as its thread answers, whether there are frames or not.
+        let end = Instant::now() + Duration::from_secs(3);
+        while Instant::now() < end {
+            segment.ask_until("10.0.0.2", VIP, 80);
+        }
+        assert_eq!(segment.ask("10.0.0.9", VIP, 80), None);
+        let (status, said) = pen.ended();
+        assert_eq!(status, None, "by a signal: {said}");
+        let stuck = "thread 0 of dsr_if eth0 has not answered";
+        assert!(said.contains(stuck) && said.contains("Pen ends"), "{said}");
     });
 }

@@ -167,8 +167,14 @@ pub struct Balancer {
 impl Balancer {
     /// Starts it where the thread is.
     pub fn start(words: &[&str]) -> Self {
+        Self::start_with(words, &[])
+    }
+
+    /// The same with these variables of the environment.
+    pub fn start_with(words: &[&str], variables: &[(&str, &str)]) -> Self {
         let scratch = Scratch::new();
         let mut command = Command::new(pen_program());
+        command.envs(variables.iter().copied());
         command.arg("-f").arg("-C").arg(scratch.path("control"));
         if is_root() {
             command.args(["-u", "root"]);
@@ -208,6 +214,14 @@ impl Balancer {
             let said = self.program.stderr() + &self.program.stdout();
             said.contains(text).then_some(())
         });
+    }
+
+    /// Waits until it ends: its status, `None` after a signal, and what it said.
+    pub fn ended(self) -> (Option<i32>, String) {
+        let Self { program, scratch } = self;
+        let finished = program.finished();
+        drop(scratch);
+        (finished.code, finished.stderr + &finished.stdout)
     }
 
     /// Ends it at once, as a machine that loses its power.

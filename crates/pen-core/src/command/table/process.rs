@@ -132,15 +132,16 @@ pub(super) const ROWS: &[Spec] = &[
         "watchdog",
         &["watchdog [T]"],
         Scope::Process,
-        "seconds after which a worker that is stuck ends the process",
+        "seconds after which a thread that is stuck ends the process",
         |a| number(a, Number::Watchdog),
     )
     .json()
     .since("0.2.0")
     .manual(
-        "0, the default, is off. Every worker is asked for a sign of life twice in T seconds. One that \
-         has not answered is reported, and after T seconds Pen aborts, so that whoever started it can \
-         start it anew. With WatchdogSec of systemd workers are asked too, and systemd decides.",
+        "0, the default, is off. Every worker, and every thread that forwards frames (dsr_if), is asked \
+         for a sign of life twice in T seconds. One that has not answered is reported, and after T \
+         seconds Pen aborts, so that whoever started it can start it anew. With WatchdogSec of systemd \
+         they are asked too, and systemd decides.",
     ),
     Spec::new(
         "abort_on_error",
