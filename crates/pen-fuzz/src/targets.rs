@@ -1,10 +1,13 @@
 //! The targets, by what they read.
 
+mod acl;
+mod clients;
 mod commands;
 mod flows;
 mod hello;
 mod http;
 mod logs;
+mod maglev;
 mod packets;
 mod routes;
 mod segments;
@@ -30,6 +33,9 @@ pub const TARGETS: &[Target] = &[
     Target { name: "hello", run: hello::run, seeds: hello::seeds },
     Target { name: "routes", run: routes::run, seeds: routes::seeds },
     Target { name: "http", run: http::run, seeds: http::seeds },
+    Target { name: "acl", run: acl::run, seeds: acl::seeds },
+    Target { name: "clients", run: clients::run, seeds: clients::seeds },
+    Target { name: "maglev", run: maglev::run, seeds: maglev::seeds },
     Target { name: "commands", run: commands::run, seeds: commands::seeds },
     Target { name: "logs", run: logs::run, seeds: logs::seeds },
     Target { name: "web", run: web::run, seeds: web::seeds },

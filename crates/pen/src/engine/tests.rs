@@ -8,6 +8,8 @@ use std::thread;
 
 use super::*;
 
+/// Inputs of the fuzzer `relay`.
+const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/relay");
 const ALL: [Choice; 3] = [Choice::Auto, Choice::Copy, Choice::Splice];
 
 /// Both ends of a connection; the second does not block.
@@ -185,5 +187,47 @@ fn what_was_read_early_comes_first() {
             line.sink.shutdown(std::net::Shutdown::Write).unwrap();
             assert!(reading.join().unwrap().unwrap() == all, "{choice:?} {early}: other bytes");
         }
+    }
+}
+
+#[test]
+fn every_input_of_the_fuzzer_keeps_the_promises() {
+    for entry in std::fs::read_dir(CORPUS).unwrap() {
+        let path = entry.unwrap().path();
+        println!("{}", path.display());
+        witness::run(&std::fs::read(path).unwrap());
+    }
+    for (name, seed) in witness::seeds() {
+        let kept = std::fs::read(format!("{CORPUS}/{name}")).unwrap_or_default();
+        assert!(
+            kept == seed,
+            "{name}: `cargo test -p pen write_the_corpus -- --ignored` writes it"
+        );
+    }
+}
+
+#[test]
+fn whatever_happens_in_whatever_order_keeps_the_promises() {
+    let mut dice = pen_fuzz::dice::Dice(1);
+    let seeds = witness::seeds();
+    for n in 0..300 {
+        // Every other one goes on from where a seed has led.
+        let mut input = match seeds.get(dice.roll(seeds.len())) {
+            Some((_, seed)) if n % 2 == 0 => seed.clone(),
+            _ => Vec::new(),
+        };
+        input.truncate(2 * dice.roll(1 + input.len() / 2));
+        let length = 2 + 2 * dice.roll(120);
+        input.extend((0..length).map(|_| dice.roll(256) as u8));
+        println!("{input:?}");
+        witness::run(&input);
+    }
+}
+
+#[test]
+#[ignore = "writes the corpus of the fuzzer"]
+fn write_the_corpus() {
+    for (name, bytes) in witness::seeds() {
+        std::fs::write(format!("{CORPUS}/{name}"), bytes).unwrap();
     }
 }
