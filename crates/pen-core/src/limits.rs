@@ -175,6 +175,17 @@ pub const CONTROL_WASTE: usize = 64 * 1024;
 pub const LISTENER_CLOSE_MS: u64 = 500;
 /// Milliseconds between two looks at the connections that are left while Pen drains.
 pub const DRAIN_LOOK_MS: u64 = 50;
+/// Seconds in which a process that is to take over must be ready; then it is ended and everything stays
+/// as it is. Host names and large files may take a while.
+pub const UPGRADE_READY_S: u32 = 30;
+/// Seconds that the process before waits for its connections after an upgrade if `drain_timeout` is 0; then
+/// they are reset. With many upgrades a day processes must not pile up.
+pub const UPGRADE_DRAIN_S: u32 = 86_400;
+/// Seconds that the process before stays at least if it has UDP flows: their answers are under way.
+pub const UPGRADE_LINGER_S: u32 = 5;
+/// Seconds that a process that is ready waits to be told that it is in charge. The one before tells it at
+/// once, or is gone.
+pub const UPGRADE_CHARGE_S: u64 = 10;
 /// Rounds of resolving that one change of settings may need: a file that names other hosts each
 /// time it is read is given up.
 pub const NAME_ROUNDS_MAX: u32 = 8;

@@ -1,7 +1,8 @@
-//! Listeners that a service manager opened and hands over (sd_listen_fds' protocol): the descriptors
-//! from 3 on, as many as `$LISTEN_FDS` says, if `$LISTEN_PID` is this process.
+//! Listeners that somebody else opened: what a descriptor is, and those that a service manager hands over
+//! (sd_listen_fds' protocol): the descriptors from 3 on, as many as `$LISTEN_FDS` says, if `$LISTEN_PID`
+//! is this process.
 //!
-//! Own lines rather than a crate: two numbers of the environment and three questions to a socket.
+//! Own lines rather than a crate: two numbers of the environment and a few questions to a socket.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,13 +20,17 @@ const FIRST: RawFd = 3;
 /// Nobody hands over more; a larger number is none.
 const MOST: u32 = 4_096;
 
-/// A listening stream socket.
+/// A listening stream socket, or a datagram socket that has a port.
 #[derive(Debug)]
 pub struct Handed {
     /// The socket, non-blocking and not inherited any further.
     pub socket: OwnedFd,
     /// Where it listens.
     pub place: Place,
+    /// Datagrams come to it, not connections.
+    pub datagram: bool,
+    /// The kernel's number of the socket: two descriptors with the same one are the same socket.
+    pub number: u64,
 }
 
 /// Where a socket listens.
@@ -50,7 +55,7 @@ pub fn count() -> u32 {
 }
 
 /// Takes the listeners among the first `count` descriptors behind the standard ones. What is no
-/// listening stream socket is closed; the second part of the answer is how many those were.
+/// listener is closed; the second part of the answer is how many those were.
 ///
 /// Called once, at the start of a process, before it opens anything.
 #[must_use]
@@ -63,34 +68,43 @@ pub fn take(count: u32) -> (Vec<Handed>, usize) {
         // (the promise of the caller), so nobody else owns it. A number that is not open fails the
         // questions below and is closed in vain.
         let socket = unsafe { OwnedFd::from_raw_fd(FIRST + n) };
-        match listener(&socket) {
-            Ok(Some(place)) => taken.push(Handed { socket, place }),
-            Ok(None) => others += 1,
-            Err(_) => {
-                others += 1;
-                // Not open: there is nothing to close.
-                std::mem::forget(socket);
-            }
+        if rustix::io::fcntl_getfd(&socket).is_err() {
+            others += 1;
+            // Not open: there is nothing to close.
+            std::mem::forget(socket);
+            continue;
+        }
+        match recognise(socket) {
+            Some(handed) => taken.push(handed),
+            None => others += 1,
         }
     }
     (taken, others)
 }
 
-fn listener(socket: &OwnedFd) -> io::Result<Option<Place>> {
-    rustix::io::fcntl_setfd(socket, FdFlags::CLOEXEC)?;
-    let is_stream = socket_type(socket).is_ok_and(|kind| kind == SocketType::STREAM);
-    if !is_stream || !socket_acceptconn(socket).unwrap_or(false) {
-        return Ok(None);
-    }
-    let flags = rustix::fs::fcntl_getfl(socket)?;
-    rustix::fs::fcntl_setfl(socket, flags | OFlags::NONBLOCK)?;
-    let address = getsockname(socket)?;
-    if let Ok(ip) = SocketAddr::try_from(address.clone()) {
-        return Ok(Some(Place::Ip(ip)));
-    }
-    let path = SocketAddrUnix::try_from(address).ok();
-    let path = path.as_ref().and_then(SocketAddrUnix::path_bytes);
-    Ok(path.map(|bytes| Place::Unix(PathBuf::from(std::ffi::OsStr::from_bytes(bytes)))))
+/// What a descriptor that somebody handed over listens at; `None` (and it is closed) if it is no listener.
+#[must_use]
+pub fn recognise(socket: OwnedFd) -> Option<Handed> {
+    rustix::io::fcntl_setfd(&socket, FdFlags::CLOEXEC).ok()?;
+    let datagram = match socket_type(&socket).ok()? {
+        SocketType::STREAM if socket_acceptconn(&socket).unwrap_or(false) => false,
+        SocketType::DGRAM => true,
+        _ => return None,
+    };
+    let flags = rustix::fs::fcntl_getfl(&socket).ok()?;
+    rustix::fs::fcntl_setfl(&socket, flags | OFlags::NONBLOCK).ok()?;
+    let number = rustix::fs::fstat(&socket).ok()?.st_ino;
+    let address = getsockname(&socket).ok()?;
+    let place = match SocketAddr::try_from(address.clone()) {
+        Ok(ip) if datagram && ip.port() == 0 => return None,
+        Ok(ip) => Place::Ip(ip),
+        Err(_) if datagram => return None,
+        Err(_) => {
+            let path = SocketAddrUnix::try_from(address).ok()?;
+            Place::Unix(PathBuf::from(std::ffi::OsStr::from_bytes(path.path_bytes()?)))
+        }
+    };
+    Some(Handed { socket, place, datagram, number })
 }
 
 /// Sets how many connections may wait at a listener.

@@ -83,6 +83,27 @@ pub fn detach() -> io::Result<Role> {
     }
 }
 
+/// Standard input becomes `/dev/null`.
+///
+/// # Errors
+/// What open or dup2 says.
+pub fn leave_input() -> io::Result<()> {
+    let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    Ok(dup2_stdin(null.as_fd())?)
+}
+
+/// Standard input, output and error become `/dev/null`.
+///
+/// # Errors
+/// What open or dup2 says.
+pub fn leave_terminal() -> io::Result<()> {
+    leave_input()?;
+    let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    dup2_stdout(null.as_fd())?;
+    dup2_stderr(null.as_fd())?;
+    Ok(())
+}
+
 /// The number of threads of this process.
 ///
 /// # Errors

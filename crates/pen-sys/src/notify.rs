@@ -7,11 +7,12 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-use crate::clock;
+use crate::{clock, parcels};
 
 /// Bytes of a status text. The service manager ignores messages of more than a page (4096 bytes),
 /// and what they say beside the status with it.
@@ -85,6 +86,32 @@ impl Notify {
         self.send(&format!("STATUS={}\n", one_line(status)));
     }
 
+    /// Whether there is a service manager.
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        self.socket.is_some()
+    }
+
+    /// Has a listener kept over a restart under `name` (plain text without a colon). One that is
+    /// kept already is kept once.
+    pub fn store(&self, name: &str, listener: BorrowedFd<'_>) {
+        let Some(socket) = &self.socket else { return };
+        let text = format!("FDSTORE=1\nFDPOLL=0\nFDNAME={name}\n");
+        // Who keeps nothing, or not so many, has them closed; a restart then does without.
+        let _ = parcels::send(socket, text.as_bytes(), &[listener]);
+    }
+
+    /// Nothing of this name is kept any more.
+    pub fn forget(&self, name: &str) {
+        self.send(&format!("FDSTOREREMOVE=1\nFDNAME={name}\n"));
+    }
+
+    /// From here on the service is this process; this one says nothing more.
+    pub fn main_process(&mut self, pid: u32) {
+        self.send(&format!("MAINPID={pid}\n"));
+        *self = Self::default();
+    }
+
     fn send(&self, text: &str) {
         if let Some(socket) = &self.socket {
             // Nobody may be listening any more; the service goes on regardless.
@@ -109,6 +136,8 @@ fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsFd;
+
     use super::*;
 
     fn received(socket: &UnixDatagram) -> String {
@@ -143,6 +172,16 @@ mod tests {
             assert_eq!(received(socket), "STATUS=ok\n");
             notify.stopping();
             assert_eq!(received(socket), "STOPPING=1\n");
+            notify.store("tcp=a", socket.as_fd());
+            assert_eq!(received(socket), "FDSTORE=1\nFDPOLL=0\nFDNAME=tcp=a\n");
+            notify.forget("tcp=a");
+            assert_eq!(received(socket), "FDSTOREREMOVE=1\nFDNAME=tcp=a\n");
+            let mut notify = notify;
+            notify.main_process(7);
+            assert_eq!(received(socket), "MAINPID=7\n");
+            notify.stopping();
+            socket.set_nonblocking(true).unwrap();
+            assert!(socket.recv(&mut [0]).is_err());
         }
         std::fs::remove_file(&path).unwrap();
     }

@@ -4,7 +4,8 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, OFlags, flock};
@@ -49,6 +50,35 @@ impl PidFile {
         file.set_len(0)?;
         file.write_all(format!("{}\n", std::process::id()).as_bytes())?;
         Ok(Self { path: path.to_owned(), file })
+    }
+
+    /// The file that the process before this one wrote and keeps locked; the lock is shared from here on.
+    /// It has this process's number after [`PidFile::claim`].
+    #[must_use]
+    pub fn inherit(path: &Path, file: OwnedFd) -> Self {
+        Self { path: path.to_owned(), file: file.into() }
+    }
+
+    /// A descriptor for the process that takes over.
+    ///
+    /// # Errors
+    /// No descriptors left.
+    pub fn share(&self) -> io::Result<OwnedFd> {
+        Ok(self.file.try_clone()?.into())
+    }
+
+    /// Writes the number of this process in place of another's.
+    ///
+    /// # Errors
+    /// One line that names the file.
+    pub fn claim(&mut self) -> Result<(), String> {
+        // Not emptied first: whoever reads meanwhile finds a number.
+        let attempt = || {
+            let text = format!("{}\n", std::process::id());
+            self.file.write_all_at(text.as_bytes(), 0)?;
+            self.file.set_len(text.len() as u64)
+        };
+        attempt().map_err(|e: io::Error| format!("pid file {}: {e}", self.path.display()))
     }
 
     /// Removes the file, unless another has taken its place.

@@ -6,20 +6,23 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use pen_core::addr::Place;
 use pen_core::cli::{self, Launch, Stop};
 use pen_core::config::Config;
 use pen_core::event::{Detail, EventKey, Subject};
 use pen_core::inspection::Verdict;
 use pen_core::limits;
 use pen_core::listen_word;
-use pen_core::sandbox::Named;
-use pen_sys::activation::{self, Handed};
+use pen_core::sandbox::{Level as SandboxLevel, Named};
+use pen_sys::activation;
+use pen_sys::launcher::{Launcher, Program};
 use pen_sys::notify::Notify;
 use pen_sys::pidfile::PidFile;
 use pen_sys::services::Services;
@@ -30,11 +33,11 @@ use crate::built;
 use crate::compose::{self, Composed};
 use crate::control::door::ControlDoor;
 use crate::control::perform::{self, Origin};
+use crate::control::upgrade::Means;
 use crate::control::{self, Control, ExitReason};
 use crate::demo::{self, Farm};
 use crate::inspection;
 use crate::lifecycle::{self, Begun, Exit, Failure, Rights, Start};
-use crate::listeners::handed;
 use crate::logs::{Level, Logs};
 use crate::memory::{self, Gauge};
 use crate::names::AskedNames;
@@ -43,6 +46,7 @@ use crate::sandbox;
 use crate::shared::{Order, Pool};
 use crate::socket_options;
 use crate::transparent;
+use crate::upgrade::{Estate, Predecessor};
 use crate::worker;
 
 /// Runs Pen with these arguments (without the program's name).
@@ -50,20 +54,35 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let count = activation::count();
     // Kernels before 5.9 cannot; then they stay, as for every other program.
     let _ = descriptors::close_inherited(count);
-    let handed = activation::take(count);
+    let predecessor = Predecessor::look();
+    let estate = match predecessor.as_ref().map(Predecessor::estate).transpose() {
+        Ok(Some(left)) => left,
+        Ok(None) => Estate::of_manager(count),
+        Err(why) => {
+            lifecycle::complain(&why);
+            return Exit::Failed.into();
+        }
+    };
     // The clock counts from its first reading.
     let _ = clock::monotonic_ms();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let check = arguments.iter().any(|word| word == "--check");
     match prepare(arguments) {
-        Ok(Some(plan)) => go(plan, handed),
+        Ok(Some(plan)) => go(plan, estate, predecessor),
         Ok(None) => Exit::Clean.into(),
-        Err(stop) => end(&stop, check),
+        Err(stop) => {
+            if let Some(predecessor) = predecessor {
+                predecessor.fail(stop.stderr.trim().trim_start_matches("pen: "));
+            }
+            end(&stop, check)
+        }
     }
 }
 
 /// Everything that is known before anything is opened.
 struct Plan {
+    /// As given.
+    arguments: Vec<OsString>,
     launch: Launch,
     composed: Composed,
     rights: Rights,
@@ -73,8 +92,8 @@ struct Plan {
     farm: Option<Farm>,
 }
 
-fn prepare(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Plan>, Stop> {
-    let mut launch = cli::parse(arguments).map_err(built::told)?;
+fn prepare(arguments: Vec<OsString>) -> Result<Option<Plan>, Stop> {
+    let mut launch = cli::parse(arguments.clone()).map_err(built::told)?;
     for notice in &launch.notices {
         lifecycle::complain(notice);
     }
@@ -103,7 +122,7 @@ fn prepare(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Plan>
         }
         return Ok(None);
     }
-    Ok(Some(Plan { launch, composed, rights, services, names, farm }))
+    Ok(Some(Plan { arguments, launch, composed, rights, services, names, farm }))
 }
 
 fn report_check(composed: &Composed) -> Result<(), Stop> {
@@ -142,10 +161,10 @@ fn end(stop: &Stop, check: bool) -> ExitCode {
     ExitCode::from(if check { stop.status.min(1) } else { stop.status })
 }
 
-fn go(mut plan: Plan, handed: (Vec<Handed>, usize)) -> ExitCode {
+fn go(mut plan: Plan, estate: Estate, predecessor: Option<Predecessor>) -> ExitCode {
     let abort = plan.composed.config.process.abort_on_error;
     let background = !plan.launch.foreground;
-    let start = match lifecycle::begin(background) {
+    let start = match lifecycle::begin(background, predecessor) {
         Ok(Begun::Parent(status)) => return status,
         Ok(Begun::Service(start)) => start,
         Err(failure) => {
@@ -153,9 +172,10 @@ fn go(mut plan: Plan, handed: (Vec<Handed>, usize)) -> ExitCode {
             return failure.exit.into();
         }
     };
+    let launcher = launcher(&plan, background);
     let mut farm = plan.farm.take();
     let _leftovers = farm.as_mut().map(Farm::leftovers);
-    let opened = open(&plan, handed, &start).and_then(|house| {
+    let opened = open(&plan, estate, launcher, &start).and_then(|house| {
         farm.map_or(Ok(()), Farm::start).map_err(cannot("start the demo servers"))?;
         Ok(house)
     });
@@ -163,6 +183,27 @@ fn go(mut plan: Plan, handed: (Vec<Handed>, usize)) -> ExitCode {
         Ok(house) => serve(plan, house, start),
         Err(failure) => fail(start, &failure, abort),
     }
+}
+
+/// What can start the program anew later on, with the rights of this moment; or why there is none. Where
+/// rights are given up for good, nobody is to keep them for it.
+fn launcher(plan: &Plan, background: bool) -> Result<Launcher, String> {
+    let level = plan.composed.config.process.sandbox.level;
+    let given_up = match () {
+        () if plan.farm.is_some() => return Err("--demo is started by hand".to_owned()),
+        () if level == SandboxLevel::Strict => "in 'sandbox strict'",
+        () if plan.launch.jail.is_some() => "inside the directory of -j",
+        () if !plan.rights.stay() => "as another user (-u)",
+        () => {
+            let program = Program::own(plan.arguments.clone());
+            let forked = program.and_then(|program| Launcher::fork(program, background));
+            return forked.map_err(|e| format!("there is no launcher: {e}"));
+        }
+    };
+    Err(format!(
+        "{given_up} nothing can be started any more; under systemd 'systemctl restart' loses no \
+         connection that waits (docs/upgrade.md)"
+    ))
 }
 
 fn fail(start: Start, failure: &Failure, abort: bool) -> ExitCode {
@@ -182,10 +223,16 @@ struct House {
     control: Option<ControlDoor>,
     pid_file: Option<PidFile>,
     workers: Vec<JoinHandle<()>>,
+    launcher: Result<Launcher, String>,
 }
 
 /// Opens everything, gives up the rights, starts the threads.
-fn open(plan: &Plan, handed: (Vec<Handed>, usize), start: &Start) -> Result<House, Failure> {
+fn open(
+    plan: &Plan,
+    mut estate: Estate,
+    launcher: Result<Launcher, String>,
+    start: &Start,
+) -> Result<House, Failure> {
     let config = &plan.composed.config;
     let signals = signals::open().map_err(cannot("handle signals"))?;
     let notify = Notify::from_environment().map_err(cannot("reach the service manager"))?;
@@ -194,19 +241,19 @@ fn open(plan: &Plan, handed: (Vec<Handed>, usize), start: &Start) -> Result<Hous
     let cores = config.process.abort_on_error || config.process.debug > 0;
     rlimit::core_files(cores).map_err(cannot("limit core files"))?;
     let (logs, writer) = Logs::open(start.is_background(), config.process.debug);
-    let doors = open_doors(plan, handed, &logs).and_then(|doors| {
+    let doors = open_doors(plan, &mut estate, &logs).and_then(|doors| {
         shut_in(plan, &logs, cores)?;
         Ok(doors)
     });
     // Threads have the rights that are left when they start: none runs before.
     writer.start().map_err(cannot("start the log thread"))?;
-    let opened = doors.and_then(|doors| open_with(plan, &logs, descriptors, doors));
+    let opened = doors.and_then(|doors| open_with(plan, &logs, descriptors, doors, estate));
     if opened.is_err() {
         // What was said on the way explains the failure.
         let _ = logs.flush(Duration::from_secs(limits::LAST_LINES_S));
     }
     let (running, control, pid_file, workers) = opened?;
-    Ok(House { signals, notify, logs, running, control, pid_file, workers })
+    Ok(House { signals, notify, logs, running, control, pid_file, workers, launcher })
 }
 
 type Opened = (Running, Option<ControlDoor>, Option<PidFile>, Vec<JoinHandle<()>>);
@@ -219,23 +266,24 @@ struct Doors {
     gauge: Gauge,
 }
 
-fn open_doors(
-    plan: &Plan,
-    (taken, others): (Vec<Handed>, usize),
-    logs: &Logs,
-) -> Result<Doors, Failure> {
+fn open_doors(plan: &Plan, estate: &mut Estate, logs: &Logs) -> Result<Doors, Failure> {
     let config = &plan.composed.config;
     let workers = worker_count(config);
+    let others = estate.others;
     if others > 0 {
         logs.say(Level::Always, || {
             format!(
                 "WARNING: {others} of the descriptors that the service manager handed over are no \
-                 listening stream sockets; they are closed"
+                 listeners; they are closed"
             )
         });
     }
-    let opened = publish::open(config, workers, handed::Pool::new(taken)).map_err(Failure::new)?;
-    Ok(Doors { workers, opened, control: open_control(plan, logs)?, gauge: Gauge::open() })
+    let mut handed = estate.pool();
+    let place = control_place(plan, logs)?;
+    let control = place.as_ref().and_then(|place| handed.take_one(place));
+    let opened = publish::open(config, workers, handed).map_err(Failure::new)?;
+    let control = place.map(|place| open_control(plan, &place, control)).transpose()?;
+    Ok(Doors { workers, opened, control, gauge: Gauge::open() })
 }
 
 /// Gives up what is not needed any more.
@@ -259,7 +307,13 @@ fn named<'a>(launch: &'a Launch, composed: &'a Composed) -> Named<'a> {
     }
 }
 
-fn open_with(plan: &Plan, logs: &Logs, descriptors: u64, doors: Doors) -> Result<Opened, Failure> {
+fn open_with(
+    plan: &Plan,
+    logs: &Logs,
+    descriptors: u64,
+    doors: Doors,
+    estate: Estate,
+) -> Result<Opened, Failure> {
     let config = &plan.composed.config;
     let Doors { workers, opened, control, gauge } = doors;
     let pool = Arc::new(Pool::new(workers).map_err(cannot("make mailboxes"))?);
@@ -276,7 +330,10 @@ fn open_with(plan: &Plan, logs: &Logs, descriptors: u64, doors: Doors) -> Result
     running.announce(changes, Level::Debug(1));
     let pid_file = plan.launch.pid_file.as_deref().map(|path| {
         let hint = plan.rights.hint();
-        PidFile::write(Path::new(path)).map_err(|why| Failure::new(why + &hint))
+        match estate.pid_file {
+            Some(file) => Ok(PidFile::inherit(Path::new(path), file)),
+            None => PidFile::write(Path::new(path)).map_err(|why| Failure::new(why + &hint)),
+        }
     });
     memory::watch(&pool, gauge, logs).map_err(cannot("watch memory"))?;
     let workers = worker::start(&pool, logs).map_err(cannot("start the workers"))?;
@@ -290,7 +347,7 @@ fn worker_count(config: &Config) -> usize {
     }
 }
 
-fn open_control(plan: &Plan, logs: &Logs) -> Result<Option<ControlDoor>, Failure> {
+fn control_place(plan: &Plan, logs: &Logs) -> Result<Option<Place>, Failure> {
     let Some(word) = &plan.launch.control else { return Ok(None) };
     if !plan.rights.permit_control() {
         logs.say(Level::Always, || {
@@ -300,14 +357,26 @@ fn open_control(plan: &Plan, logs: &Logs) -> Result<Option<ControlDoor>, Failure
     }
     let listen = listen_word::resolve(word, &plan.names)
         .map_err(|e| Failure::new(format!("control port {word}: {e}")))?;
-    ControlDoor::open(&listen.place, plan.rights.user())
-        .map(Some)
+    Ok(Some(listen.place))
+}
+
+fn open_control(
+    plan: &Plan,
+    place: &Place,
+    handed: Option<OwnedFd>,
+) -> Result<ControlDoor, Failure> {
+    if let Some(socket) = handed {
+        return Ok(ControlDoor::adopt(place, socket));
+    }
+    let word = plan.launch.control.as_deref().unwrap_or_default();
+    ControlDoor::open(place, plan.rights.user())
         .map_err(|e| Failure::new(format!("control port {word}: {e}")))
 }
 
 /// The service runs until it is told to end.
 fn serve(plan: Plan, house: House, start: Start) -> ExitCode {
-    let House { signals, notify, logs, mut running, control, pid_file, workers } = house;
+    let House { signals, notify, logs, mut running, control, mut pid_file, workers, launcher } =
+        house;
     let origin = origin(&plan);
     if let Some(missing) = &plan.composed.missing {
         running.warn(format!("{missing}; Pen starts without it, HUP reads it when it is there"));
@@ -320,9 +389,13 @@ fn serve(plan: Plan, house: House, start: Start) -> ExitCode {
         lifecycle::complain(&failure.text);
         return failure.exit.into();
     }
+    if let Some(Err(why)) = pid_file.as_mut().map(PidFile::claim) {
+        running.warn(why);
+    }
     tell_start(&logs, &running.config, pool.mailboxes.len());
+    let means = Means { launcher, pid_file: pid_file.as_ref().and_then(|file| file.share().ok()) };
     let control =
-        Control { running, origin, signals, notify, door: control, services: plan.services };
+        Control { running, origin, signals, notify, door: control, services: plan.services, means };
     let reason = if shown.exit { ExitReason::Command } else { control::run(control) };
     logs.event(Subject::new(EventKey::Stopping).because(reason.word()), |e| {
         e.saying("Pen ends; what is open is reset")
@@ -334,12 +407,16 @@ fn serve(plan: Plan, house: House, start: Start) -> ExitCode {
         // A worker that panics ends the process itself.
         let _ = worker.join();
     }
-    if let Some(Err(why)) = pid_file.map(PidFile::remove) {
+    // The pid file of one that was replaced is the other's.
+    let own = pid_file.filter(|_| reason != ExitReason::Replaced);
+    if let Some(Err(why)) = own.map(PidFile::remove) {
         logs.say(Level::Always, || why);
     }
     let _ = logs.flush_and_stop(Duration::from_secs(limits::LAST_LINES_S));
     match reason {
-        ExitReason::Signal | ExitReason::Drained | ExitReason::Command => Exit::Clean.into(),
+        ExitReason::Signal | ExitReason::Drained | ExitReason::Command | ExitReason::Replaced => {
+            Exit::Clean.into()
+        }
         ExitReason::Failed => Exit::Failed.into(),
     }
 }

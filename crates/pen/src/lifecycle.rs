@@ -24,6 +24,7 @@ use pen_sys::notify::Notify;
 use pen_sys::privileges::{self, User};
 
 use crate::logs::Logs;
+use crate::upgrade::Predecessor;
 
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,20 +71,24 @@ pub enum Begun {
 /// A start under way; ends in [`Start::succeed`] or [`Start::fail`].
 pub struct Start {
     ready: Ready,
+    background: bool,
+    /// The process that this one is to take the place of.
+    predecessor: Option<Predecessor>,
 }
 
-/// Goes to the background if asked to. The parent waits until the service runs or fails, says on
+/// Goes to the background if asked to; one that takes over is there already. The parent waits until the service runs or fails, says on
 /// standard error what went wrong, and ends with the service's status.
 ///
 /// # Errors
 /// Going to the background failed; nothing has happened.
-pub fn begin(background: bool) -> Result<Begun, Failure> {
-    if !background {
-        return Ok(Begun::Service(Start { ready: Ready::foreground() }));
+pub fn begin(background: bool, predecessor: Option<Predecessor>) -> Result<Begun, Failure> {
+    if !background || predecessor.is_some() {
+        let ready = Ready::foreground();
+        return Ok(Begun::Service(Start { ready, background, predecessor }));
     }
     let cannot = |e| Failure::new(format!("cannot go to the background: {e}"));
     match daemon::detach().map_err(cannot)? {
-        Role::Child(ready) => Ok(Begun::Service(Start { ready })),
+        Role::Child(ready) => Ok(Begun::Service(Start { ready, background, predecessor: None })),
         Role::Parent(awaited) => {
             let verdict = awaited.wait();
             if !verdict.text.is_empty() {
@@ -98,7 +103,7 @@ impl Start {
     /// This process is in the background.
     #[must_use]
     pub fn is_background(&self) -> bool {
-        self.ready.is_background()
+        self.background
     }
 
     /// The service runs: what was said so far reaches the terminal, the parent ends with status 0,
@@ -112,6 +117,9 @@ impl Start {
         self.ready
             .ready()
             .map_err(|e| Failure::new(format!("cannot let go of the terminal: {e}")))?;
+        if let Some(predecessor) = self.predecessor {
+            predecessor.ready();
+        }
         notify.ready(status);
         Ok(())
     }
@@ -119,6 +127,9 @@ impl Start {
     /// The start failed: says so on standard error (in the background the parent does) and gives
     /// what to end with.
     pub fn fail(self, failure: &Failure) -> ExitCode {
+        if let Some(predecessor) = &self.predecessor {
+            predecessor.fail(&failure.text);
+        }
         if self.ready.is_background() {
             self.ready.failed(failure.exit as u8, &failure.text);
         } else {
@@ -163,6 +174,12 @@ impl Rights {
     #[must_use]
     pub fn user(&self) -> Option<&User> {
         self.user.as_ref()
+    }
+
+    /// Whether the rights of the start stay.
+    #[must_use]
+    pub fn stay(&self) -> bool {
+        self.jail.is_none() && self.user.as_ref().is_none_or(|user| user.uid == privileges::uid())
     }
 
     /// For messages about files that are opened with what is left: `; it is opened as user U`.

@@ -1,7 +1,7 @@
 //! The listening sockets of all services: which are kept, which are opened, which are let go.
 //!
 //! A [`Gate`] is one listening address: with TCP and UDP one socket per worker (SO_REUSEPORT), with Unix
-//! one socket that all workers share. [`Keeper::plan`] opens what a configuration lacks and fails
+//! one socket that all workers share; or the sockets that were handed over, however many. [`Keeper::plan`] opens what a configuration lacks and fails
 //! without touching what is there. Deliberately not here: handing doors to workers (`publish`).
 
 use std::collections::{BTreeMap, HashSet};
@@ -15,7 +15,7 @@ use pen_core::addr::Place;
 use pen_core::config::{Config, Protocol, ServiceConfig};
 use pen_core::limits;
 use pen_sys::sockets::Binding;
-use pen_sys::{activation, datagrams, sockets};
+use pen_sys::{datagrams, sockets};
 
 use crate::shared::Door;
 use crate::socket_options;
@@ -26,6 +26,7 @@ pub use conflicts::impossible;
 mod absent;
 mod conflicts;
 pub mod handed;
+pub mod stock;
 
 /// One listening address with its sockets.
 #[derive(Clone, Debug)]
@@ -36,8 +37,15 @@ pub struct Gate {
     protocol: Protocol,
     /// How its sockets were made.
     make: Make,
-    /// One per worker, in their order.
+    /// The first is the first worker's, and so on, and around again if there are more doors than workers.
     pub doors: Vec<Door>,
+}
+
+impl Gate {
+    /// The doors of one of so many workers.
+    pub fn doors_of(&self, worker: usize, workers: usize) -> impl Iterator<Item = &Door> {
+        self.doors.iter().skip(worker).step_by(workers.max(1))
+    }
 }
 
 /// What cannot be changed on a socket once it is made.
@@ -77,8 +85,8 @@ impl Keeper {
         Self { handed, ..Self::new(workers) }
     }
 
-    /// Closes what was handed over and nobody wants. A sentence for each.
-    pub fn close_unwanted(&mut self) -> Vec<String> {
+    /// Closes what was handed over and nobody wants.
+    pub fn close_unwanted(&mut self) -> handed::Unwanted {
         self.handed.close()
     }
 
@@ -154,41 +162,35 @@ impl Keeper {
 
     fn open(&mut self, wanted: &Wanted<'_>, old: &Gates, ours: &Ours) -> io::Result<Gate> {
         let handed = self.handed.take(wanted.protocol, wanted.place);
-        let for_all = |socket: OwnedFd| -> Vec<Arc<OwnedFd>> {
-            let socket = Arc::new(socket);
-            (0..self.workers).map(|_| Arc::clone(&socket)).collect()
-        };
-        let (sockets, shared) = match (handed, wanted.place) {
-            (Some(socket), _) => {
-                activation::set_backlog(&socket, wanted.backlog)?;
-                (for_all(socket), true)
+        let (sockets, shared) = match wanted.place {
+            _ if !handed.is_empty() => {
+                handed::furnish(&handed, wanted)?;
+                handed::spread(handed, wanted.protocol, self.workers)
             }
-            (None, Place::Tcp(address)) => {
+            Place::Tcp(address) => {
                 let overlaps = ours.overlap(wanted.protocol, *address);
-                let moved = overlaps.then(|| self.moved(wanted, old)).flatten();
-                let sockets = match moved {
-                    Some(gate) => gate.doors.iter().map(again).collect::<io::Result<_>>()?,
-                    None => self.open_shared(wanted, *address, overlaps)?,
-                };
-                (sockets, false)
+                match overlaps.then(|| Self::moved(wanted, old)).flatten() {
+                    Some(gate) => again(gate)?,
+                    None => (self.open_shared(wanted, *address, overlaps)?, false),
+                }
             }
-            (None, Place::Unix(path)) => {
+            Place::Unix(path) => {
                 let socket = match self.ours(wanted, old) {
                     Some(socket) => socket.try_clone()?,
                     None => sockets::unix_bind(path, wanted.backlog, None)?,
                 };
-                (for_all(socket), true)
+                let socket = Arc::new(socket);
+                (vec![socket; self.workers], true)
             }
         };
-        let mut doors = Vec::with_capacity(self.workers);
+        let datagram = wanted.protocol == Protocol::Udp;
+        let mut doors: Vec<Door> = Vec::with_capacity(sockets.len());
         for socket in sockets {
-            let datagram = wanted.protocol == Protocol::Udp;
-            doors.push(Door { id: self.next_door, socket, shared, datagram });
-            if !shared {
-                self.next_door += 1;
-            }
+            let known = doors.iter().find(|d| Arc::ptr_eq(&d.socket, &socket)).map(|d| d.id);
+            let id = known.unwrap_or(self.next_door);
+            self.next_door += u64::from(known.is_none());
+            doors.push(Door { id, socket, shared, datagram });
         }
-        self.next_door += u64::from(shared);
         let Wanted { protocol, place, make, .. } = *wanted;
         Ok(Gate { place: place.clone(), protocol, make, doors })
     }
@@ -224,8 +226,8 @@ impl Keeper {
 
     /// The gate of another service at a place that moves from it to this one. Its sockets go on, so
     /// that no client is lost between a close and an open.
-    fn moved<'a>(&self, wanted: &Wanted<'_>, old: &'a Gates) -> Option<&'a Gate> {
-        old.values().flatten().find(|g| wanted.is(g)).filter(|g| g.doors.len() == self.workers)
+    fn moved<'a>(wanted: &Wanted<'_>, old: &'a Gates) -> Option<&'a Gate> {
+        old.values().flatten().find(|g| wanted.is(g))
     }
 
     /// The socket of this process at a path that moves from one service to another, or that is
@@ -258,9 +260,20 @@ impl Wanted<'_> {
     }
 }
 
-/// The same socket with a descriptor of its own: who gives a door up closes only theirs.
-fn again(door: &Door) -> io::Result<Arc<OwnedFd>> {
-    Ok(Arc::new(door.socket.try_clone()?))
+/// The same sockets with descriptors of their own (who gives a door up closes only theirs), and whether
+/// workers share them.
+fn again(gate: &Gate) -> io::Result<(Vec<Arc<OwnedFd>>, bool)> {
+    let mut copies: BTreeMap<u64, Arc<OwnedFd>> = BTreeMap::new();
+    let mut sockets = Vec::with_capacity(gate.doors.len());
+    for door in &gate.doors {
+        let copy = match copies.get(&door.id) {
+            Some(copy) => Arc::clone(copy),
+            None => Arc::new(door.socket.try_clone()?),
+        };
+        copies.insert(door.id, Arc::clone(&copy));
+        sockets.push(copy);
+    }
+    Ok((sockets, gate.doors.iter().any(|d| d.shared)))
 }
 
 /// Whether two gates are the same sockets.
@@ -272,8 +285,8 @@ pub fn same_doors(a: &Gate, b: &Gate) -> bool {
 /// Descriptors that the gates take.
 #[must_use]
 pub fn descriptors(gates: &Gates) -> usize {
-    let of = |gate: &Gate| if gate.doors.iter().any(|d| d.shared) { 1 } else { gate.doors.len() };
-    gates.values().flatten().map(of).sum()
+    let ids: HashSet<u64> = gates.values().flatten().flat_map(|g| &g.doors).map(|d| d.id).collect();
+    ids.len()
 }
 
 /// What of `service` waits for its listeners to be opened anew. Opening one beside the old would cost

@@ -27,6 +27,7 @@ mod shared;
 mod socket_options;
 mod tls;
 mod transparent;
+mod upgrade;
 #[cfg(feature = "web")]
 mod web;
 #[cfg(not(feature = "web"))]

@@ -30,6 +30,7 @@ use crate::control::sentences::Sentences;
 use crate::countries::{self, Database};
 use crate::gather::{Board, Shown};
 use crate::listeners::handed::Pool as Handed;
+use crate::listeners::stock::{self, Kept};
 use crate::listeners::{Gates, Keeper};
 use crate::logs::{self, Level, Logs};
 use crate::shared::{Order, Pool, Service};
@@ -76,6 +77,8 @@ pub struct Running {
     secret: RandomState,
     /// Services that were removed while they still had connections.
     retired: Vec<Weak<Service>>,
+    /// Names of listeners that were handed over at the start and that nobody wanted.
+    strays: Vec<String>,
 }
 
 /// What a publication brought, for the log.
@@ -125,6 +128,8 @@ pub struct Opened {
     told: Told,
     web: Option<Arc<web::Door>>,
     facts: web::Sources,
+    /// Names of listeners that were handed over and that nobody wanted.
+    strays: Vec<String>,
 }
 
 /// Reads the certificates of `config` and opens its listeners at start-up, before privileges are
@@ -132,17 +137,22 @@ pub struct Opened {
 ///
 /// # Errors
 /// A sentence for the operator about the first certificate or address that cannot be had.
-pub fn open(config: &Config, workers: usize, handed: Handed) -> Result<Opened, String> {
+pub fn open(config: &Config, workers: usize, mut handed: Handed) -> Result<Opened, String> {
     let (vault, mut told) = Vault::default().prepare(config, clock::wall().0)?;
     let outward = Outward::default().load(config)?;
+    let listen = config.process.metrics.as_ref();
+    let web = listen.and_then(|l| Some(web::Door::adopt(l, handed.take_one(&l.place)?)));
     let mut keeper = Keeper::with(workers, handed);
     let gates = keeper.plan(&Gates::new(), config)?;
-    told.warnings.extend(keeper.close_unwanted());
+    let unwanted = keeper.close_unwanted();
+    told.warnings.extend(unwanted.sentences);
     let posts = dsr::Posts::default().plan(config, workers)?;
-    let listen = config.process.metrics.as_ref();
-    let web = listen.map(|listen| web::Door::open(listen, None).map(Arc::new)).transpose()?;
-    let facts = web::Sources::open();
-    Ok(Opened { keeper, gates, posts, vault, outward, told, web, facts })
+    let web = match (web, listen) {
+        (None, Some(listen)) => Some(web::Door::open(listen, None)?),
+        (adopted, _) => adopted,
+    };
+    let (web, facts, strays) = (web.map(Arc::new), web::Sources::open(), unwanted.names);
+    Ok(Opened { keeper, gates, posts, vault, outward, told, web, facts, strays })
 }
 
 /// Reads the certificates of `config` and answers what should be known of them.
@@ -176,7 +186,8 @@ impl Running {
         ports: Arc<Services>,
         names: &dyn Names,
     ) -> Result<(Self, Changes), String> {
-        let Opened { keeper, gates, posts, vault, outward, told, web: door, facts } = opened;
+        let Opened { keeper, gates, posts, vault, outward, told, web: door, facts, strays } =
+            opened;
         let board = Arc::new(Board::new(Arc::clone(&pool), logs.clone()));
         let web = Web::new(Arc::clone(&board), logs.clone(), (facts, descriptors))
             .map_err(|e| format!("cannot prepare metrics: {e}"))?;
@@ -200,6 +211,7 @@ impl Running {
             secret: RandomState::new(),
             outward: Outward::default(),
             retired: Vec::new(),
+            strays,
         };
         let mut cautions = socket_options::check(&running.config, &config)?;
         cautions.extend(transparent::check(&running.config, &config, When::Start)?);
@@ -382,6 +394,29 @@ impl Running {
         for event in events {
             self.logs.happened(event);
         }
+    }
+
+    /// The listeners of services.
+    #[must_use]
+    pub fn listeners(&self) -> Vec<Kept> {
+        stock::of(&self.gates)
+    }
+
+    /// The listener of the web page.
+    #[must_use]
+    pub fn web_listener(&self) -> Option<Kept> {
+        self.web.kept()
+    }
+
+    /// Names of listeners that were handed over at the start and that nobody wanted; once.
+    pub fn take_strays(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.strays)
+    }
+
+    /// Another process serves: what has no connections that end by themselves ends here.
+    pub fn yield_frames_and_page(&mut self) {
+        self.web.yield_door();
+        self.posts = dsr::Posts::default();
     }
 
     /// Closes the listeners: the workers were told to, and clients must not queue at sockets that

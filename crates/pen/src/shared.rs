@@ -479,6 +479,9 @@ pub enum Order {
     },
     /// Stop accepting everywhere; connections go on.
     Drain,
+    /// The same, because another process accepts at the same sockets: flows go on as well, though what
+    /// their clients send arrives there.
+    Yield,
     /// Reset every connection and end the thread.
     Stop,
 }

@@ -5,6 +5,7 @@
 
 use std::fs;
 
+use pen_core::addr::Place;
 use pen_core::config::{Config, ServiceConfig};
 use pen_sys::sockets::{self, Options, Probes, Refused, Transport};
 use rustix::net::listen;
@@ -94,12 +95,13 @@ pub fn tune(gates: &[Gate], service: &ServiceConfig) -> Vec<String> {
     let options = of(service);
     let mut refusals = Vec::new();
     let backlog = i32::try_from(service.backlog).unwrap_or(i32::MAX);
-    for door in gates.iter().flat_map(|g| &g.doors) {
+    let doors = gates.iter().flat_map(|g| g.doors.iter().map(move |d| (&g.place, d)));
+    for (place, door) in doors {
         let socket = &*door.socket;
         if door.datagram {
             continue;
         }
-        if !door.shared {
+        if matches!(place, Place::Tcp(_)) {
             let refused = sockets::dress_again(socket, &options, service.sockets.defer_accept_s);
             refusals.extend(refused.iter().map(|r| refusal(service, r)));
         }

@@ -110,7 +110,14 @@ const SIGNALS: [(&str, &str); 5] = [
          that time is over. A second TERM ends at once.",
     ),
     ("QUIT", "Stop accepting and end when the open connections have ended."),
-    ("USR2", "Kept for later use; no effect."),
+    (
+        "USR2",
+        "Start the program anew, by the same path and with the same arguments, and let it take over: it gets \
+         the listeners, and when it serves this process accepts nobody any more and ends when the open \
+         connections have ended (drain_timeout; 0: a day). If it cannot serve, this process goes on and \
+         says why. The command upgrade of penctl(1) does the same and answers. Not with -j, as another \
+         user by -u, or in sandbox strict.",
+    ),
 ];
 
 const STATUS: [(&str, &str); 3] = [

@@ -133,11 +133,15 @@ fn perform(process: &Process, service: &str, line: &Line, done: &mut Done) {
             done.effects.push(Effect::CloseConnection { service, connection: *connection });
         }
         Command::Exit if process.exit_enabled => done.effects.push(Effect::Exit),
+        Command::Upgrade if process.exit_enabled => done.effects.push(Effect::Upgrade),
         Command::Void(text, why) => done.notices.push(format!("{text}: {why}; it has no effect")),
         Command::Obsolete(word) => {
             done.notices.push(format!("'{word}' is no longer needed and has no effect"));
         }
         Command::Exit => "Exit is not enabled; restart with -X flag\n".clone_into(&mut done.reply),
+        Command::Upgrade => {
+            "error: upgrade is not enabled; restart with -X flag\n".clone_into(&mut done.reply);
+        }
         Command::ReloadTls => done.effects.push(Effect::ReloadTls),
         Command::Write(path) => done.effects.push(Effect::Write(path.clone())),
         Command::Include(path) => {

@@ -157,6 +157,8 @@ pub enum Command {
     Close(i64),
     /// `exit`
     Exit,
+    /// `upgrade`
+    Upgrade,
     /// `ssl_reload`
     ReloadTls,
     /// `write [FILE]`
@@ -491,6 +493,8 @@ pub enum Effect {
     },
     /// `exit` (only if enabled).
     Exit,
+    /// `upgrade` (only if enabled): the session waits for what becomes of it.
+    Upgrade,
     /// `write [FILE]`
     Write(Option<String>),
     /// `include FILE`, read in this service's context.

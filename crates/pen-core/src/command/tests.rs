@@ -84,6 +84,7 @@ fn replies() {
         ("listen 127.0.0.1:80 /run/x", "127.0.0.1:80 /run/x\n"),
         ("listen json", "{\"listen\":[]}\n"),
         ("exit", "Exit is not enabled; restart with -X flag\n"),
+        ("upgrade", "error: upgrade is not enabled; restart with -X flag\n"),
         ("tarpit_acl", "tarpit_acl = -1"),
         ("tarpit_acl 4", "tarpit_acl = 4"),
         ("tarpit_acl 10", "tarpit_acl = 0"),

@@ -55,6 +55,10 @@ event_keys! {
     Draining = "draining", Info;
     /// Pen ends.
     Stopping = "stopping", Info;
+    /// Another process, started anew, has taken over; this one waits for what is open.
+    Upgraded = "upgraded", Info;
+    /// The program was started anew and did not take over; this process goes on.
+    UpgradeFailed = "upgrade_failed", Error;
     /// The file was read again and its settings are true.
     Reload = "reload", Info;
     /// The file was read again and nothing has changed because of a fault.

@@ -14,7 +14,7 @@ mod socket;
 pub use errors::{Bounce, next_bounce};
 pub use receive::{Inbox, Received};
 pub use send::{Letter, Outbox};
-pub use socket::{Origin, any, dropped, listener, local_port, probe};
+pub use socket::{Origin, any, dropped, furnish, listener, local_port, probe};
 
 use std::net::IpAddr;
 

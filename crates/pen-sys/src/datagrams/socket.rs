@@ -28,14 +28,23 @@ pub fn probe(address: SocketAddr, binding: Binding) -> io::Result<()> {
 /// What socket or bind says.
 pub fn listener(address: SocketAddr, binding: Binding, buffer: usize) -> io::Result<OwnedFd> {
     let socket = bound(address, binding, true)?;
+    furnish(&socket, address, buffer)?;
+    Ok(socket)
+}
+
+/// Makes a socket that somebody else opened at `address` what [`listener`] gives.
+///
+/// # Errors
+/// What setsockopt says.
+pub fn furnish(socket: &OwnedFd, address: SocketAddr, buffer: usize) -> io::Result<()> {
     if address.ip().is_unspecified() {
         match address {
-            SocketAddr::V4(_) => set(&socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?,
-            SocketAddr::V6(_) => set(&socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)?,
+            SocketAddr::V4(_) => set(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?,
+            SocketAddr::V6(_) => set(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)?,
         }
     }
-    prefer(&socket, buffer);
-    Ok(socket)
+    prefer(socket, buffer);
+    Ok(())
 }
 
 /// What datagrams to servers leave from.

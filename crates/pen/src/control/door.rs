@@ -7,6 +7,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::lchown;
+use std::sync::Arc;
 
 use pen_core::acl::{AccessList, Countries};
 use pen_core::addr::{ClientAddr, Place};
@@ -15,13 +16,15 @@ use pen_core::limits;
 use pen_sys::privileges::User;
 use pen_sys::sockets::{self, Accepted, Binding, Peer, Transport};
 
+use crate::listeners::stock::Kept;
+
 /// Only the owner may connect.
 const MODE: u32 = 0o600;
 
 /// The listening control socket.
 #[derive(Debug)]
 pub struct ControlDoor {
-    socket: OwnedFd,
+    socket: Arc<OwnedFd>,
     tcp: bool,
 }
 
@@ -46,16 +49,11 @@ impl ControlDoor {
     pub fn open(place: &Place, owner: Option<&User>) -> io::Result<Self> {
         match place {
             Place::Tcp(address) => {
-                sockets::tcp_probe(*address, Binding::here(false))?;
-                Ok(Self {
-                    socket: sockets::tcp_bind(
-                        *address,
-                        Transport::Tcp,
-                        limits::CONTROL_BACKLOG,
-                        Binding::here(false),
-                    )?,
-                    tcp: true,
-                })
+                let here = Binding::here(false);
+                sockets::tcp_probe(*address, here)?;
+                let backlog = limits::CONTROL_BACKLOG;
+                let socket = sockets::tcp_bind(*address, Transport::Tcp, backlog, here)?;
+                Ok(Self::adopt(place, socket))
             }
             Place::Unix(path) => {
                 let socket = sockets::unix_bind(path, limits::CONTROL_BACKLOG, Some(MODE))?;
@@ -63,9 +61,21 @@ impl ControlDoor {
                     // The name itself, not what somebody may have put behind it.
                     lchown(path, Some(*uid), Some(*gid))?;
                 }
-                Ok(Self { socket, tcp: false })
+                Ok(Self::adopt(place, socket))
             }
         }
+    }
+
+    /// The control socket at `place` that somebody else opened.
+    #[must_use]
+    pub fn adopt(place: &Place, socket: OwnedFd) -> Self {
+        Self { socket: Arc::new(socket), tcp: matches!(place, Place::Tcp(_)) }
+    }
+
+    /// Its name among the listeners.
+    #[must_use]
+    pub fn kept(&self) -> Kept {
+        Kept { name: "control".to_owned(), socket: Arc::clone(&self.socket) }
     }
 
     /// What the operator should know about who is let in.

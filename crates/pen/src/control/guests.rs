@@ -146,6 +146,9 @@ impl Desk {
     pub(super) fn forget(&mut self, key: usize) {
         if self.sessions.try_remove(key).is_some() {
             self.tasks.retain(|_, task| task.asker != Asker::Session(key));
+            if let Some(upgrade) = &mut self.upgrade {
+                upgrade.forget(key);
+            }
         }
     }
 }

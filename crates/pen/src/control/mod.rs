@@ -15,7 +15,9 @@ pub mod reports;
 pub mod sentences;
 mod session;
 mod signals;
+mod store;
 mod tasks;
+pub mod upgrade;
 mod watchdog;
 mod watching;
 
@@ -40,7 +42,9 @@ use door::ControlDoor;
 use page::{Wish, Wishes};
 use perform::Origin;
 use session::Session;
+use store::Stored;
 use tasks::{Inbox, Task};
+use upgrade::{Means, Upgrade};
 use watchdog::Watchdog;
 
 use crate::clock;
@@ -54,8 +58,9 @@ const SIGNALS: u64 = 1;
 const NAMES: u64 = 2;
 const EVENTS: u64 = 3;
 const PAGE: u64 = 4;
+const UPGRADE: u64 = 5;
 /// Sessions come after the fixed tokens.
-const SESSIONS: u64 = 5;
+const SESSIONS: u64 = 6;
 
 /// What the control thread starts with.
 pub struct Control {
@@ -71,6 +76,8 @@ pub struct Control {
     pub services: Arc<Services>,
     /// The service manager.
     pub notify: Notify,
+    /// What it takes to be replaced.
+    pub means: Means,
 }
 
 /// Why the process ends.
@@ -82,6 +89,8 @@ pub enum ExitReason {
     Drained,
     /// The command `exit`.
     Command,
+    /// Another process serves.
+    Replaced,
     /// The kernel refused what the control thread needs.
     Failed,
 }
@@ -94,6 +103,7 @@ impl ExitReason {
             Self::Signal => "signal",
             Self::Drained => "drained",
             Self::Command => "command",
+            Self::Replaced => "replaced",
             Self::Failed => "failed",
         }
     }
@@ -147,11 +157,19 @@ struct Desk {
     door_opens: Option<Moment>,
     door_armed: bool,
     watchdog: Watchdog,
+    means: Means,
+    /// The new process, until it is ready.
+    upgrade: Option<Upgrade>,
+    /// Another process serves.
+    replaced: bool,
+    /// It does not end before this, whatever there is to wait for.
+    stays_until: Option<Moment>,
+    stored: Stored,
 }
 
 impl Desk {
     fn new(control: Control) -> io::Result<Self> {
-        let Control { running, origin, door, signals, services, notify } = control;
+        let Control { running, origin, door, signals, services, notify, means } = control;
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let inbox = Inbox::new()?;
         if let Some(door) = &door {
@@ -187,15 +205,23 @@ impl Desk {
             ending: Ending::No,
             look: None,
             door_opens: None,
+            means,
+            upgrade: None,
+            replaced: false,
+            stays_until: None,
+            stored: Stored::default(),
         })
     }
 
     fn serve(&mut self) -> io::Result<ExitReason> {
         let mut events = Vec::with_capacity(limits::CONTROL_SESSIONS_MAX + 4);
         self.watch_threads(clock::now());
+        self.forget_strays();
+        self.store_listeners();
         loop {
             if let Ending::Now(reason) = self.ending {
-                return Ok(reason);
+                self.give_upgrade_up("Pen ends");
+                return Ok(if self.replaced { ExitReason::Replaced } else { reason });
             }
             events.clear();
             let timeout = self.timeout(clock::now());
@@ -210,6 +236,7 @@ impl Desk {
                     NAMES => self.take_answers(),
                     EVENTS => self.take_events(),
                     PAGE => self.hear_page(),
+                    UPGRADE => self.hear_successor(),
                     token => {
                         let flags = event.flags;
                         let gone = flags.intersects(EventFlags::HUP | EventFlags::ERR);
@@ -230,6 +257,7 @@ impl Desk {
         };
         let due = sessions.chain(draining).chain(self.door_opens).chain(self.look);
         let due = due.chain(self.watchdog.due());
+        let due = due.chain(self.upgrade.as_ref().map(Upgrade::due));
         let due = due.chain(self.running.sentences.next()).min()?;
         Some(timespec(due.since_ms(now)))
     }
@@ -250,8 +278,10 @@ impl Desk {
         self.arm_door();
         self.look_at_certificates(now);
         self.watch_threads(now);
+        self.look_at_upgrade(now);
         self.running.sentences.look(&self.running.logs, now);
         if let Ending::Draining { until } = self.ending
+            && self.stays_until.is_none_or(|stays| stays <= now)
             && (self.running.connections() == 0 || until.is_some_and(|u| u <= now))
         {
             let all_gone = self.running.connections() == 0;

@@ -62,6 +62,8 @@ pub struct Performed {
     pub reply: String,
     /// The process is to end.
     pub exit: bool,
+    /// The program is to be started anew; the reply comes when it is known what became of it.
+    pub upgrade: bool,
     /// The session stays and is told events, if it asked for them.
     pub watch: Option<Watch>,
 }
@@ -154,6 +156,10 @@ pub fn follow_up(running: &mut Running, origin: &Origin, outcome: Outcome) -> Pe
                 performed.exit = true;
                 continue;
             }
+            Effect::Upgrade => {
+                performed.upgrade = true;
+                continue;
+            }
             Effect::Watch { since, json } => {
                 let after = since.unwrap_or_else(|| running.logs.events().since(0, 0).last);
                 performed.watch = Some(Watch { after, json });
@@ -210,8 +216,10 @@ fn carry_out(running: &mut Running, origin: &Origin, effect: Effect) -> Result<S
         Effect::ReloadTls => Ok(renew_certificates(running)),
         // Publishing has retired it already.
         Effect::RemoveService(_) => Ok(String::new()),
-        // Both were dealt with on the way here.
-        Effect::Exit | Effect::Watch { .. } | Effect::Include { .. } => Ok(String::new()),
+        // All were dealt with on the way here.
+        Effect::Exit | Effect::Upgrade | Effect::Watch { .. } | Effect::Include { .. } => {
+            Ok(String::new())
+        }
     }
 }
 

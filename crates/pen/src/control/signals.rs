@@ -2,7 +2,7 @@
 //!
 //! HUP opens the logs anew, reads the file of `-F` again over the current settings, wholly or not at
 //! all, and reads certificates and the database of countries again if they have changed. USR1 shows the status. TERM and INT end the process, after draining if
-//! `drain_timeout` says so; QUIT always drains. USR2 is reserved.
+//! `drain_timeout` says so; QUIT always drains. USR2 starts the program anew and lets it take over (`upgrade`).
 
 use std::io;
 
@@ -25,10 +25,7 @@ impl Desk {
                 Signal::Usr1 => self.show_status(),
                 Signal::Term | Signal::Int => self.end(self.running.config.process.drain_timeout_s),
                 Signal::Quit => self.drain(self.running.config.process.drain_timeout_s),
-                Signal::Usr2 => self.running.logs.say(Level::Always, || {
-                    "USR2 is reserved for changing the program without loss; nothing is done"
-                        .to_owned()
-                }),
+                Signal::Usr2 => self.upgrade(None),
             }
         }
         Ok(())

@@ -117,6 +117,9 @@ impl Desk {
                 if let Ok(Performed { watch: Some(watch), .. }) = result {
                     return self.begin_watch(key, watch);
                 }
+                if result.as_ref().is_ok_and(|p| p.upgrade) {
+                    return self.upgrade(Some(key));
+                }
                 self.answer(key, said(result));
             }
             Asker::Page(key) => {
@@ -138,6 +141,9 @@ impl Desk {
         }
         let before = self.running.config.clone();
         let performed = perform::make_true(&mut self.running, &self.origin, prepared, &task.names)?;
+        if before != self.running.config {
+            self.store_listeners();
+        }
         let who = match task.asker {
             Asker::Session(key) => self.sessions.get(key).map(|session| session.who.clone()),
             Asker::Page(key) => {

@@ -50,6 +50,7 @@ impl Pen {
                 signals,
                 services: Arc::default(),
                 notify: Notify::default(),
+                means: Means { launcher: Err("not here".to_owned()), pid_file: None },
             };
             tell.send(()).unwrap();
             run(control)

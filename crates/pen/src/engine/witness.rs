@@ -360,7 +360,7 @@ impl Stage {
         match step >> 1 & 15 {
             0 | 1 => self.far(side).send(count * 4),
             2 | 3 => self.far(side).read(count * 4),
-            4 | 5 | 6 => self.event(side),
+            4..=6 => self.event(side),
             7 => self.pump(side),
             8 => self.far(side).finish(),
             9 if amount < 64 => self.far(side).reset(),

@@ -72,13 +72,13 @@ fn files_are_opened_as_the_user_inside_the_jail() {
 
 #[test]
 fn in_the_foreground_there_is_nobody_to_wait() {
-    let Begun::Service(start) = begin(false).unwrap() else { panic!("no parent here") };
+    let Begun::Service(start) = begin(false, None).unwrap() else { panic!("no parent here") };
     assert!(!start.is_background());
     let (logs, thread) = Logs::start(false, 0).unwrap();
     start.succeed(&logs, &Notify::default(), "up").unwrap();
     assert!(logs.flush_and_stop(Duration::from_secs(5)));
     thread.join().unwrap();
     // Threads run here: the background is out of reach, and says so.
-    let Err(failure) = begin(true) else { panic!("must fail") };
+    let Err(failure) = begin(true, None) else { panic!("must fail") };
     assert!(failure.text.starts_with("cannot go to the background: "));
 }

@@ -1,50 +1,132 @@
-//! Listeners that a service manager handed over, until a gate takes them.
+//! Listeners that somebody handed over, until a gate takes them: a service manager, or the process that
+//! this one takes the place of.
+//!
+//! An address may have any number of sockets, for it was another process's business how many workers there
+//! are. Each has a queue of its own, in which the kernel puts its share of the clients: all of them are served.
 
+use std::collections::HashSet;
+use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileTypeExt;
+use std::sync::Arc;
 
 use pen_core::addr::Place;
 use pen_core::config::Protocol;
+use pen_core::limits;
 use pen_sys::activation::{self, Handed};
+use pen_sys::datagrams;
 
-/// Those that no gate has taken.
+use super::{Wanted, stock};
+
+/// Who handed listeners over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Giver {
+    /// The service manager: from its socket units, or from where Pen has stored them.
+    #[default]
+    Manager,
+    /// The process before this one, which goes on until this one serves.
+    Before,
+}
+
+/// Those that nobody has taken.
 #[derive(Debug, Default)]
-pub struct Pool(Vec<Handed>);
+pub struct Pool {
+    handed: Vec<Handed>,
+    giver: Giver,
+}
+
+/// What nobody wanted, and was closed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unwanted {
+    /// A sentence for each.
+    pub sentences: Vec<String>,
+    /// The names that they have where the service manager stores them, if it does.
+    pub names: Vec<String>,
+}
 
 impl Pool {
-    /// What was handed over.
+    /// What was handed over; a socket that comes twice is one.
     #[must_use]
-    pub fn new(handed: Vec<Handed>) -> Self {
-        Self(handed)
+    pub fn new(mut handed: Vec<Handed>, giver: Giver) -> Self {
+        let mut known = HashSet::new();
+        handed.retain(|h| known.insert(h.number));
+        Self { handed, giver }
     }
 
-    /// The one that listens at `place`. `[::]` stands for all IPv4 addresses too.
-    pub(super) fn take(&mut self, protocol: Protocol, place: &Place) -> Option<OwnedFd> {
-        if protocol != Protocol::Tcp {
-            return None;
+    /// Those that listen at `place`. `[::]` stands for all IPv4 addresses too.
+    pub(super) fn take(&mut self, protocol: Protocol, place: &Place) -> Vec<OwnedFd> {
+        let exactly = self.extract(protocol, place);
+        match covering(place) {
+            Some(wider) if exactly.is_empty() => self.extract(protocol, &wider),
+            _ => exactly,
         }
-        let exactly = self.0.iter().position(|h| is(&h.place, place));
-        let at = exactly.or_else(|| {
-            let wider = covering(place)?;
-            self.0.iter().position(|h| is(&h.place, &wider))
-        })?;
-        Some(self.0.swap_remove(at).socket)
     }
 
-    /// Closes what is left. A sentence for each.
-    pub fn close(&mut self) -> Vec<String> {
-        let sentence = |handed: Handed| {
-            let place = match handed.place {
-                activation::Place::Ip(address) => address.to_string(),
-                activation::Place::Unix(path) => path.display().to_string(),
-            };
-            format!(
-                "the service manager handed over a listener at {place}, where no service listens; \
-                 it is closed"
-            )
-        };
-        std::mem::take(&mut self.0).into_iter().map(sentence).collect()
+    /// The one that takes connections at `place`, where one is enough.
+    pub fn take_one(&mut self, place: &Place) -> Option<OwnedFd> {
+        self.extract(Protocol::Tcp, place).pop()
     }
+
+    fn extract(&mut self, protocol: Protocol, place: &Place) -> Vec<OwnedFd> {
+        let fits = |h: &mut Handed| {
+            h.datagram == (protocol == Protocol::Udp) && is(&h.place, place) && is_there(place)
+        };
+        self.handed.extract_if(.., fits).map(|h| h.socket).collect()
+    }
+
+    /// Closes what is left.
+    pub fn close(&mut self) -> Unwanted {
+        let mut unwanted = Unwanted::default();
+        let who = match self.giver {
+            Giver::Manager => "the service manager",
+            Giver::Before => "the process before",
+        };
+        for handed in std::mem::take(&mut self.handed) {
+            let protocol = if handed.datagram { Protocol::Udp } else { Protocol::Tcp };
+            let place = match handed.place {
+                activation::Place::Ip(address) => Place::Tcp(address),
+                activation::Place::Unix(path) => Place::Unix(path),
+            };
+            let sentence = format!(
+                "{who} handed over a listener at {place}, where no service listens; it is closed"
+            );
+            if !unwanted.sentences.contains(&sentence) {
+                unwanted.sentences.push(sentence);
+                unwanted.names.push(stock::name(protocol, &place));
+            }
+        }
+        unwanted
+    }
+}
+
+/// Makes sockets that others opened like those that Pen opens itself.
+pub(super) fn furnish(sockets: &[OwnedFd], wanted: &Wanted<'_>) -> io::Result<()> {
+    for socket in sockets {
+        match (wanted.protocol, wanted.place) {
+            (Protocol::Tcp, _) => activation::set_backlog(socket, wanted.backlog)?,
+            (Protocol::Udp, Place::Tcp(address)) => {
+                datagrams::furnish(socket, *address, limits::UDP_RECEIVE_BUFFER)?;
+            }
+            (Protocol::Udp, Place::Unix(_)) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Which worker has which socket, in the order of [`super::Gate::doors`], and whether workers share them.
+/// With fewer sockets than workers all workers have one of them; but the datagrams of a client belong to
+/// one worker, so there the last workers have none. With more some workers have several.
+pub(super) fn spread(
+    sockets: Vec<OwnedFd>,
+    protocol: Protocol,
+    workers: usize,
+) -> (Vec<Arc<OwnedFd>>, bool) {
+    let sockets: Vec<Arc<OwnedFd>> = sockets.into_iter().map(Arc::new).collect();
+    if protocol == Protocol::Udp || sockets.len() >= workers {
+        return (sockets, false);
+    }
+    (sockets.iter().cycle().take(workers).cloned().collect(), true)
 }
 
 fn is(handed: &activation::Place, place: &Place) -> bool {
@@ -55,11 +137,66 @@ fn is(handed: &activation::Place, place: &Place) -> bool {
     }
 }
 
+/// A path may have been removed since the socket was opened; then nobody can reach it.
+fn is_there(place: &Place) -> bool {
+    match place {
+        Place::Unix(path) => {
+            std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket())
+        }
+        Place::Tcp(_) => true,
+    }
+}
+
 fn covering(place: &Place) -> Option<Place> {
     match place {
         Place::Tcp(address) if address.ip() == IpAddr::from([0, 0, 0, 0]) => {
             Some(Place::Tcp(SocketAddr::from((Ipv6Addr::UNSPECIFIED, address.port()))))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn listeners(count: usize) -> Vec<OwnedFd> {
+        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap().into()).collect()
+    }
+
+    #[test]
+    fn every_socket_has_a_worker_and_every_worker_has_clients() {
+        for sockets in 1..9 {
+            for workers in 1..9 {
+                let (doors, shared) = spread(listeners(sockets), Protocol::Tcp, workers);
+                let all: HashSet<_> = doors.iter().map(Arc::as_ptr).collect();
+                assert_eq!(all.len(), sockets.min(doors.len()), "{sockets} for {workers}");
+                assert_eq!(all.len(), sockets, "{sockets} for {workers}");
+                assert!(doors.len() >= workers);
+                assert_eq!(shared, sockets < workers);
+                // A client's datagrams are one worker's.
+                let (doors, shared) = spread(listeners(sockets), Protocol::Udp, workers);
+                assert_eq!((doors.len(), shared), (sockets, false));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_the_same_twice_is_taken_once_and_the_rest_is_named() {
+        let one = TcpListener::bind("127.0.0.1:0").unwrap();
+        let place = Place::Tcp(one.local_addr().unwrap());
+        let twin = one.try_clone().unwrap();
+        let handed = [one.into(), twin.into()].into_iter().chain(listeners(1));
+        let handed = handed.filter_map(activation::recognise).collect();
+        let mut pool = Pool::new(handed, Giver::Before);
+        assert!(pool.take(Protocol::Udp, &place).is_empty());
+        assert_eq!(pool.take(Protocol::Tcp, &place).len(), 1);
+        assert!(pool.take(Protocol::Tcp, &place).is_empty());
+        let left = pool.close();
+        assert_eq!((left.sentences.len(), left.names.len()), (1, 1));
+        assert!(left.sentences[0].starts_with("the process before handed over"));
+        assert_eq!(pool.close(), Unwanted::default());
     }
 }

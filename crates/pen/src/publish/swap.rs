@@ -290,9 +290,10 @@ impl Running {
             }
             _ => {}
         }
+        let workers = self.pool.mailboxes.len();
         for (worker, mailbox) in self.pool.mailboxes.iter().enumerate() {
             let doors: Vec<Door> =
-                new.iter().filter_map(|g| g.doors.get(worker).cloned()).collect();
+                new.iter().flat_map(|g| g.doors_of(worker, workers)).cloned().collect();
             mailbox.post(Order::Serve { service: Arc::clone(service), doors });
         }
         true

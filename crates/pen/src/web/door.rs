@@ -7,10 +7,13 @@ use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use pen_core::addr::{Listen, Place};
 use pen_core::limits;
 use pen_sys::sockets::{self, Accepted, Binding, Peer, Transport};
+
+use crate::listeners::stock::Kept;
 
 /// Only the owner may connect.
 const MODE: u32 = 0o600;
@@ -20,7 +23,7 @@ const MODE: u32 = 0o600;
 pub struct Door {
     /// Where, as given.
     pub listen: Listen,
-    socket: OwnedFd,
+    socket: Arc<OwnedFd>,
 }
 
 /// Who came in.
@@ -79,7 +82,18 @@ impl Door {
             Place::Unix(path) => sockets::unix_bind(path, limits::WEB_BACKLOG, Some(MODE)),
         };
         let socket = socket.map_err(|e| format!("cannot show metrics at {}: {e}", listen.text))?;
-        Ok(Self { listen: listen.clone(), socket })
+        Ok(Self::adopt(listen, socket))
+    }
+
+    /// The socket at `listen` that somebody else opened.
+    #[must_use]
+    pub fn adopt(listen: &Listen, socket: OwnedFd) -> Self {
+        Self { listen: listen.clone(), socket: Arc::new(socket) }
+    }
+
+    /// Its name among the listeners.
+    pub(super) fn kept(&self) -> Kept {
+        Kept { name: "metrics".to_owned(), socket: Arc::clone(&self.socket) }
     }
 
     /// Whether others than this machine can reach it.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use pen_core::limits;
@@ -120,6 +121,9 @@ impl Host {
         let mut count = [0_u8; 8];
         // Nothing to read means that the bell does not ring; the door is what counts.
         let _ = rustix::io::read(&self.shared.bell, &mut count);
+        if self.shared.yielded.load(Ordering::Acquire) {
+            return self.yield_door();
+        }
         let door = self.shared.door().clone();
         if door.as_ref().map_or(std::ptr::null(), Arc::as_ptr) == self.door.as_ptr() {
             return;
@@ -141,6 +145,17 @@ impl Host {
                 (self.history, self.sample, self.fresh) = (History::default(), None, None);
             }
         }
+    }
+
+    /// Who waits is another process's guest. The socket stays open there, so closing it here would not
+    /// take it out of this loop.
+    fn yield_door(&mut self) {
+        if let Some(door) = self.shared.door().take() {
+            let _ = epoll::delete(&self.epoll, &*door);
+        }
+        (self.door, self.door_opens) = (Weak::new(), None);
+        self.guests.retain(|_, guest| guest.silent_since().is_none());
+        self.guests.iter_mut().for_each(|(_, guest)| guest.last_answer());
     }
 
     fn watch_door(&self, interest: EventFlags) {

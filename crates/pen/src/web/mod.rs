@@ -32,6 +32,7 @@ use rustix::rand::GetRandomFlags;
 use crate::control::page::Wishes;
 use crate::countries::Database;
 use crate::gather::Board;
+use crate::listeners::stock::Kept;
 use crate::logs::{Level, Logs};
 use door::Who;
 use host::Host;
@@ -55,6 +56,8 @@ struct Shared {
     door: Mutex<Option<Arc<Door>>>,
     /// Rings when there is another door.
     bell: OwnedFd,
+    /// Another process takes whoever comes.
+    yielded: AtomicBool,
     /// The thread runs.
     alive: AtomicBool,
     /// Where wishes of the page go.
@@ -93,6 +96,7 @@ impl Web {
             rules: ArcSwap::default(),
             door: Mutex::default(),
             bell: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            yielded: AtomicBool::new(false),
             alive: AtomicBool::new(false),
             wishes: Wishes::new()?,
             token: secret.iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -148,6 +152,19 @@ impl Web {
             cautions.push(format!("cannot start the web thread: {e}"));
         }
         cautions
+    }
+
+    /// The listener, if there is one.
+    #[must_use]
+    pub fn kept(&self) -> Option<Kept> {
+        self.shared.door().as_ref().map(|door| door.kept())
+    }
+
+    /// Takes nobody in any more: another process does, at the same socket, which therefore is not
+    /// forgotten by being closed.
+    pub fn yield_door(&self) {
+        self.shared.yielded.store(true, Ordering::Release);
+        self.shared.ring();
     }
 
     /// The rules of `config` hold from here on.

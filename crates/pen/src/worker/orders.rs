@@ -50,7 +50,8 @@ impl Worker {
                     mailbox.answered.store(round, Ordering::Relaxed);
                 }
             }
-            Order::Drain => self.drain(),
+            Order::Drain => self.drain(false),
+            Order::Yield => self.drain(true),
             Order::Stop => self.stopped = true,
         }
     }
@@ -167,12 +168,19 @@ impl Worker {
         }
     }
 
-    fn drain(&mut self) {
+    /// Takes nobody in any more. `flows_stay`: what arrives at UDP doors is not looked at, and answers still
+    /// leave from there.
+    fn drain(&mut self, flows_stay: bool) {
         self.draining = true;
         let keys: Vec<usize> = self.doors.iter().map(|(key, _)| key).collect();
         for key in keys {
-            let Some(station) = self.doors.get(key).map(|d| d.station) else { continue };
-            self.close_door(station, key);
+            let Some(door) = self.doors.get(key) else { continue };
+            let (station, datagram) = (door.station, door.door.datagram);
+            if flows_stay && datagram {
+                self.disarm(key);
+            } else {
+                self.close_door(station, key);
+            }
         }
         self.due = Moment(0);
     }

@@ -47,6 +47,7 @@ pages! {
     page_tls_routing: "docs/tls-routing.md",
     page_udp: "docs/udp.md",
     page_hardening: "docs/hardening.md",
+    page_upgrade: "docs/upgrade.md",
     guide_watching: "docs/guides/watching.md",
     guide_tuning: "docs/guides/tuning.md",
     guide_troubleshooting: "docs/guides/troubleshooting.md",
@@ -180,7 +181,7 @@ fn wrong(command: &Command, ran: &Ran) -> Option<&'static str> {
 
 #[test]
 fn every_page_is_followed() {
-    let subjects = ["hardening", "migration", "tls", "tls-routing", "udp"];
+    let subjects = ["hardening", "migration", "tls", "tls-routing", "udp", "upgrade"];
     let mut found: Vec<String> = subjects.iter().map(|name| format!("docs/{name}.md")).collect();
     found.push("README.md".to_owned());
     for folder in ["docs/guides", "docs/examples"] {

@@ -96,5 +96,5 @@ fn what_nobody_asked_for_is_closed_and_named() {
     let mut words = vec![Place::free().word()];
     words.extend(farm.words(""));
     let pen = Activated::start(file.into(), &scratch, &words);
-    until("the message", || pen.said().contains("no listening stream sockets").then_some(()));
+    until("the message", || pen.said().contains("are no listeners").then_some(()));
 }

@@ -165,12 +165,3 @@ fn exit_needs_leave() {
     pen.set("exit");
     assert_eq!(pen.wait_exit(), Some(0));
 }
-
-#[test]
-fn usr2_is_reserved_and_ends_nothing() {
-    let farm = Farm::banners(1);
-    let mut pen = Pen::over(&farm).start();
-    pen.signal(Sig::Usr2);
-    assert_eq!(pen.ask("127.0.0.1").as_deref(), Some("s0"));
-    assert!(pen.runs(), "USR2 is reserved, it ends nothing");
-}

@@ -35,4 +35,5 @@ mod start;
 mod transparent;
 mod traps;
 mod udp;
+mod upgrade;
 mod words;

@@ -80,6 +80,25 @@ pub(super) const ROWS: &[Spec] = &[
     Spec::new("exit", &["exit"], Scope::Process, "end the process", |_| Ok(Command::Exit))
         .control_only()
         .manual("Only if the process was started with option -X."),
+    Spec::new(
+        "upgrade",
+        &["upgrade"],
+        Scope::Process,
+        "start the program anew and let it take over without losing a connection",
+        |_| Ok(Command::Upgrade),
+    )
+    .control_only()
+    .since("0.2.0")
+    .manual(
+        "What signal USR2 does. The program is started by the path and with the arguments of the \
+         start and gets the listeners; when it is ready this process accepts nobody any more, waits for \
+         its connections as long as drain_timeout says (0: a day) and ends. If it does not become ready \
+         in 30 seconds everything stays as it is and the reply says why. Settings that were changed and \
+         not written, remembered clients, sentences and counters are not passed on. Only if the process \
+         was started with option -X, and not with -j, as another user by -u, or in sandbox strict, where \
+         nothing can be started any more: there systemd keeps the listeners over a restart. See \
+         docs/upgrade.md.",
+    ),
     Spec::new("workers", &["workers [N]"], Scope::Process, "worker threads, at start only", |a| {
         number(a, Number::Workers)
     })
