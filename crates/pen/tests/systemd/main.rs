@@ -6,8 +6,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use pen_test::{Authority, Program, Scratch, is_root, pen_program, penctl_program, until};
+use pen_test::{Authority, Program, Scratch, is_root, pen_program, penctl_program, scaled};
 
 const BOOT: &str = include_str!("boot.sh");
 const PROBE: &str = include_str!("probe.sh");
@@ -61,6 +62,11 @@ fn stage() -> Scratch {
         "files/dsr.cfg",
         "listen 192.0.2.1:80\ndsr_if lan\nserver 0 address 192.0.2.9 port 80\n",
     );
+    scratch.write(
+        "files/restart.cfg",
+        "drain_timeout 5\nworkers 2\nlisten 127.0.0.1:80 127.0.0.1:8081\ndummy\n\
+         event_log text /var/log/pen/events\n",
+    );
     scratch.write("boot.sh", BOOT);
     scratch.write("probe.sh", PROBE);
     scratch
@@ -77,13 +83,17 @@ fn outcome() -> Option<String> {
     command.args(["-m", "-p", "-f", "-u", "-i", "-C", "-n", "--kill-child", "sh"]);
     command.arg(stage.path("boot.sh")).arg(stage.dir());
     let mut boot = Program::start(command, &stage);
-    let end = until("the probe to end", || {
-        if boot.ended().is_some() {
-            return Some(None);
-        }
-        let text = fs::read_to_string(stage.path("outcome")).ok()?;
-        text.ends_with("end\n").then_some(Some(text))
-    });
+    // It is a whole script: longer than anything that is waited for elsewhere.
+    let patience = Instant::now() + scaled(Duration::from_secs(180));
+    let mut end = None;
+    let mut runs = true;
+    while runs && end.is_none() {
+        let text = || fs::read_to_string(stage.path("outcome")).unwrap_or_default();
+        assert!(Instant::now() < patience, "the probe does not end: {}", text());
+        std::thread::sleep(Duration::from_millis(100));
+        runs = boot.ended().is_none();
+        end = Some(text()).filter(|text| text.ends_with("end\n"));
+    }
     if end.is_none() {
         eprintln!("skipped: no systemd can be booted here: {}", boot.stderr());
     }
@@ -123,6 +133,22 @@ fn the_units_start_a_working_pen_in_each_mode() {
     has("tls tls 1");
     assert!(outcome.lines().any(|l| l.starts_with("udp flows") && l.contains("opened 1")));
     assert!(outcome.lines().any(|l| l.starts_with("dsr interface") && l.contains("lan")));
+    for round in 1..=5 {
+        has(&format!("restart round {round}"));
+    }
+    // Two workers at two addresses, and the control socket.
+    has("restart kept 5");
+    has("restart control ");
+    has("restart unwanted 1");
+    has("restart gone yes");
+    has("restart fewer 3");
+    has("restart failed 0");
+    has("restart killed active");
+    has("restart replaced active");
+    has("restart heir serves");
+    has("restart lost 0");
+    has("restart ended success");
+    has("restart dropped 0");
     has("broken started 1");
     has("broken result exit-code");
 }

@@ -87,6 +87,59 @@ account /run/pen-web/control pen@web.service
 http 80
 stop pen@web.service
 
+# Restarts under load: the listeners are kept, so clients wait and nobody is refused. Of two addresses one
+# goes away with a change of the file.
+mode restart restart.cfg
+(
+    while [ ! -e /host/enough ]; do
+        if bash -c 'exec 3<>/dev/tcp/127.0.0.1/80 && printf "GET / HTTP/1.0\r\n\r\n" >&3 && head -n 1 <&3 | grep -q HTTP' 2>>/host/said
+        then echo served; else echo failed; fi
+    done >/host/load
+) &
+load=$!
+for round in 1 2 3 4 5; do
+    before=$(systemctl show -P MainPID pen.service) count=$(grep -c served /host/load)
+    # More of them in ten seconds than systemd is patient with.
+    systemctl reset-failed pen.service
+    systemctl restart pen.service
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        [ "$(grep -c served /host/load)" -gt $((count + 3)) ] && break
+        sleep 0.3
+    done
+    [ "$before" = "$(systemctl show -P MainPID pen.service)" ] || tell round $round
+done
+tell kept "$(systemctl show -P NFileDescriptorStore pen.service)"
+tell control "$(penctl /run/pen/control pid)"
+sed -i 's/ 127.0.0.1:8081//' /etc/pen/pen.cfg
+systemctl reset-failed pen.service
+systemctl restart pen.service
+tell unwanted "$(grep -c 'listener at 127.0.0.1:8081, where no service listens' /var/log/pen/events)"
+tell gone "$(bash -c 'exec 3<>/dev/tcp/127.0.0.1/8081' 2>&1 | grep -q refused && echo yes)"
+sleep 0.5
+tell fewer "$(systemctl show -P NFileDescriptorStore pen.service)"
+tell served "$(grep -c served /host/load)"
+tell failed "$(grep -c failed /host/load)"
+# Killed: the listeners outlive it as well. (Who was being served is lost.)
+systemctl reset-failed pen.service
+systemctl kill -s KILL --kill-whom=main pen.service
+sleep 3
+tell killed "$(systemctl show -P ActiveState pen.service)"
+# The program is replaced without a restart: systemd is told which process is the service.
+before=$(systemctl show -P MainPID pen.service) failed=$(grep -c failed /host/load)
+systemctl kill -s USR2 --kill-whom=main pen.service
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    [ "$before" = "$(systemctl show -P MainPID pen.service)" ] || break
+    sleep 0.3
+done
+[ "$before" = "$(systemctl show -P MainPID pen.service)" ] || tell replaced "$(systemctl show -P ActiveState pen.service)"
+sleep 1
+tell heir "$([ "$(penctl /run/pen/control pid)" = "$(systemctl show -P MainPID pen.service)" ] && echo serves)"
+touch /host/enough
+wait $load
+tell lost $(($(grep -c failed /host/load) - failed))
+stop
+tell dropped "$(systemctl show -P NFileDescriptorStore pen.service)"
+
 # A file that cannot be served: the check says so, and nothing is started.
 mode=broken
 echo 'no such word' >/etc/pen/pen.cfg
