@@ -11,8 +11,11 @@ use crate::addr::ClientAddr;
 use crate::moment::Moment;
 use crate::secret::Secret;
 
+mod merging;
 #[cfg(test)]
 mod tests;
+
+pub use merging::{Merged, Merging, Remembered};
 
 /// No row; no server.
 const NONE: u32 = u32::MAX;

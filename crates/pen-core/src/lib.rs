@@ -53,6 +53,7 @@ pub mod service;
 pub mod slots;
 pub mod socket_options;
 pub mod stamp;
+pub mod state;
 pub mod tally;
 pub mod tarpit;
 pub mod transparent;

@@ -159,6 +159,23 @@ pub const INCLUDE_DEPTH_MAX: usize = 8;
 pub const FILE_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes of the database of `geoip_db`, which is kept in memory. A larger one is an error.
 pub const GEOIP_DB_MAX: u64 = 1024 * 1024 * 1024;
+/// Seconds from one writing of the state file to the next unless `state_interval` says otherwise: what
+/// a crash forgets.
+pub const STATE_INTERVAL_DEFAULT_S: u32 = 60;
+/// Highest `state_interval`.
+pub const STATE_INTERVAL_MAX_S: u32 = 86_400;
+/// Bytes of a state file: the largest client table with the longest addresses. A larger one is not read,
+/// and not written.
+pub const STATE_FILE_MAX: u64 = 1024 * 1024 * 1024;
+/// Bytes of a line of a state file, without its end. A longer one is an error.
+pub const STATE_LINE_MAX: usize = 512;
+/// Bytes of a state file that are read at once.
+pub const STATE_PIECE: usize = 256 * 1024;
+/// Microseconds in which the client table is left to the workers between two parts that are written, or
+/// taken in.
+pub const STATE_PAUSE_US: u64 = 50;
+/// Seconds that the end of Pen waits for the state file to be written.
+pub const STATE_LAST_WRITE_S: u64 = 10;
 /// Networks of a database of countries that are looked at to tell whether it has any.
 pub const GEOIP_DB_PROBES: usize = 10_000;
 /// Bytes of a service or server name.

@@ -11,6 +11,7 @@ mod maglev;
 mod packets;
 mod routes;
 mod segments;
+mod state_file;
 mod web;
 
 use crate::Target;
@@ -38,6 +39,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "maglev", run: maglev::run, seeds: maglev::seeds },
     Target { name: "commands", run: commands::run, seeds: commands::seeds },
     Target { name: "logs", run: logs::run, seeds: logs::seeds },
+    Target { name: "state_file", run: state_file::run, seeds: state_file::seeds },
     Target { name: "web", run: web::run, seeds: web::seeds },
 ];
 
