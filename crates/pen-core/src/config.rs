@@ -52,7 +52,7 @@ impl Config {
 }
 
 /// Settings of the process, not of one service.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
     /// MiB of memory that Pen may use; 0 = a share of what its control group may.
     pub mem_max_mib: u32,
@@ -82,10 +82,39 @@ pub struct Process {
     pub watchdog_s: u32,
     /// The file of the database that knows the countries of clients.
     pub geoip_db: Option<String>,
+    /// Where it is kept which client used which server.
+    pub state_file: Option<String>,
+    /// Seconds from one writing of that file to the next, at least 1.
+    pub state_interval_s: u32,
     /// Where events go.
     pub event_log: Option<EventLog>,
     /// What the process gives up when it has started. At start only.
     pub sandbox: Sandbox,
+}
+
+impl Default for Process {
+    fn default() -> Self {
+        Self {
+            mem_max_mib: 0,
+            abort_on_error: false,
+            ascii: false,
+            debug: 0,
+            control: None,
+            control_acl: ControlAcl::default(),
+            metrics: None,
+            metrics_acl: ControlAcl::default(),
+            metrics_control: false,
+            exit_enabled: false,
+            workers: None,
+            drain_timeout_s: 0,
+            watchdog_s: 0,
+            geoip_db: None,
+            state_file: None,
+            state_interval_s: limits::STATE_INTERVAL_DEFAULT_S,
+            event_log: None,
+            sandbox: Sandbox::default(),
+        }
+    }
 }
 
 /// Which service's list, and which number.

@@ -3,7 +3,8 @@
 //! The shell reads the monotonic clock once per loop turn and passes the value in. Wall-clock time
 //! is only ever text (log lines, status page) and has its own type, so the two cannot be mixed.
 
-/// Milliseconds since the process started, on the monotonic clock.
+/// Milliseconds on the monotonic clock, from a zero that lies long before the process started: what an
+/// earlier process remembered has its moment, too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(pub u64);
 

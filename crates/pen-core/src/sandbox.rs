@@ -103,7 +103,8 @@ impl Places {
         for file in named.included.iter().chain(&config.process.geoip_db) {
             places.reads(file);
         }
-        for file in named.file.into_iter().chain(named.pid_file) {
+        let state = config.process.state_file.as_deref();
+        for file in named.file.into_iter().chain(named.pid_file).chain(state) {
             places.writes(Path::new(file));
         }
         if let Some(control) = named.control {
@@ -179,6 +180,7 @@ mod tests {
     fn what_the_settings_name_stays_open_by_its_directory() {
         let mut config = Config::default();
         config.process.geoip_db = Some("/var/lib/geo/db.mmdb".to_owned());
+        config.process.state_file = Some("/var/lib/pen/state".to_owned());
         config.process.sandbox.also = vec!["/srv/more".to_owned()];
         let service = &mut config.services[0];
         service.log = Some("/var/log/pen/web.log".to_owned());
@@ -195,8 +197,16 @@ mod tests {
         };
         let places = Places::of(&config, &named);
         let paths = |texts: &[&str]| texts.iter().map(PathBuf::from).collect::<BTreeSet<_>>();
-        let write =
-            [".", "/conf", "/run", "/run/control", "/run/front", "/srv/more", "/var/log/pen"];
+        let write = [
+            ".",
+            "/conf",
+            "/run",
+            "/run/control",
+            "/run/front",
+            "/srv/more",
+            "/var/lib/pen",
+            "/var/log/pen",
+        ];
         assert_eq!(places.write, paths(&write));
         for read in ["/conf/d", "/keys", "/keys/names", "/var/lib/geo", "/etc"] {
             assert!(places.read.contains(Path::new(read)), "{read}");

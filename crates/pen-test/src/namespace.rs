@@ -7,7 +7,7 @@ use crate::program::is_root;
 /// Tells the test that it runs inside.
 const INSIDE: &str = "PEN_TEST_NAMESPACE";
 
-/// Runs `job` in a new network namespace whose loopback is up and in which the shell command
+/// Runs `job` in new network and mount namespaces where loopback is up and the shell command
 /// `prepare` has been run. `test` is the full name of the calling test: it is started again in
 /// there, as a process of its own. Without the right to make namespaces it is skipped, with a
 /// printed reason.
@@ -19,7 +19,10 @@ pub fn in_own_network(test: &str, prepare: &str, job: impl FnOnce()) {
         return job();
     }
     // Root needs no user namespace, and pen could not become another user in one.
-    let flags: &[&str] = if is_root() { &["--net"] } else { &["--net", "--map-root-user"] };
+    let flags: &[&str] = match is_root() {
+        true => &["--net", "--mount"],
+        false => &["--net", "--mount", "--map-root-user"],
+    };
     let possible = Command::new("unshare").args(flags).args(["ip", "link"]).output();
     if !possible.is_ok_and(|o| o.status.success()) {
         println!("skipped: no network namespaces here (unshare, ip)");

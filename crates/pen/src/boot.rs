@@ -384,7 +384,7 @@ fn serve(plan: Plan, house: House, start: Start) -> ExitCode {
     let shown = perform::follow_up(&mut running, &origin, plan.composed.outcome);
     logs.show(shown.reply);
     let status = status_line(&running.config);
-    let pool = Arc::clone(&running.pool);
+    let (pool, state) = (Arc::clone(&running.pool), running.state.clone());
     if let Err(failure) = start.succeed(&logs, &notify, &status) {
         lifecycle::complain(&failure.text);
         return failure.exit.into();
@@ -407,9 +407,12 @@ fn serve(plan: Plan, house: House, start: Start) -> ExitCode {
         // A worker that panics ends the process itself.
         let _ = worker.join();
     }
-    // The pid file of one that was replaced is the other's.
-    let own = pid_file.filter(|_| reason != ExitReason::Replaced);
-    if let Some(Err(why)) = own.map(PidFile::remove) {
+    // The pid file and the state file of one that was replaced are the other's.
+    let replaced = reason == ExitReason::Replaced;
+    if !replaced {
+        state.finish();
+    }
+    if let Some(Err(why)) = pid_file.filter(|_| !replaced).map(PidFile::remove) {
         logs.say(Level::Always, || why);
     }
     let _ = logs.flush_and_stop(Duration::from_secs(limits::LAST_LINES_S));

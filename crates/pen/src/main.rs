@@ -25,6 +25,7 @@ mod resolve;
 mod sandbox;
 mod shared;
 mod socket_options;
+mod state;
 mod tls;
 mod transparent;
 mod upgrade;

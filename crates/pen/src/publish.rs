@@ -34,6 +34,7 @@ use crate::listeners::stock::{self, Kept};
 use crate::listeners::{Gates, Keeper};
 use crate::logs::{self, Level, Logs};
 use crate::shared::{Order, Pool, Service};
+use crate::state::State;
 use crate::tls::{Calendar, Outward, Told, Vault};
 use crate::transparent::{self, When};
 use crate::web::{self, Web};
@@ -56,6 +57,8 @@ pub struct Running {
     pub sentences: Sentences,
     /// The web thread, which shows it.
     web: Web,
+    /// Where it is kept which client used which server.
+    pub state: State,
     /// What knows the countries of clients.
     countries: Option<Arc<Database>>,
     /// What clients are shown: certificates and what belongs to them.
@@ -191,11 +194,13 @@ impl Running {
         let board = Arc::new(Board::new(Arc::clone(&pool), logs.clone()));
         let web = Web::new(Arc::clone(&board), logs.clone(), (facts, descriptors))
             .map_err(|e| format!("cannot prepare metrics: {e}"))?;
+        let state = State::new(Arc::clone(&board), logs.clone());
         let mut running = Self {
             config: Config { process: config.process.clone(), services: Vec::new() },
             services: Vec::new(),
             board,
             web,
+            state,
             pool,
             logs,
             sentences: Sentences::default(),
@@ -228,6 +233,7 @@ impl Running {
         running.show();
         running.look_at_calendar(&mut changes);
         changes.caution(running.web.swap(door, &running.config, running.countries.clone()));
+        running.state.begin(&running.config);
         Ok((running, changes))
     }
 
@@ -266,6 +272,7 @@ impl Running {
         self.show();
         self.look_at_calendar(&mut changes);
         changes.caution(self.web.swap(door, &self.config, self.countries.clone()));
+        self.state.configure(&self.config);
         self.keeper.wait_until_closed();
         Ok(changes)
     }

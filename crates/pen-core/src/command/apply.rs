@@ -125,6 +125,7 @@ fn perform(process: &Process, service: &str, line: &Line, done: &mut Done) {
         Command::Watch(since) => {
             done.effects.push(Effect::Watch { since: *since, json: line.json });
         }
+        Command::State(deed) => done.effects.push(Effect::State(deed.clone())),
         Command::Report(report) => done.report = Some((service, report.clone())),
         Command::Explain(question, _) => {
             done.report = Some((service, Report::Explain(question.clone())));
@@ -270,6 +271,7 @@ fn target<'a>(
         Target::SslKey => &mut service.tls.key,
         Target::SslOcspResponse => &mut service.tls.ocsp_response,
         Target::SslSniPath => &mut service.tls.sni_path,
+        Target::StateFile => &mut process.state_file,
         Target::WebStats => &mut service.web_stats,
     }
 }

@@ -151,6 +151,8 @@ pub enum Command {
     ConnectionLog(Option<Option<ConnectionLog>>),
     /// `event_log ...`
     EventLog(Option<Option<EventLog>>),
+    /// `state read FILE`, `state write`
+    State(StateDeed),
     /// `watch [since N]`
     Watch(Option<u64>),
     /// `close N`
@@ -286,6 +288,8 @@ pub enum Target {
     SslOcspResponse,
     /// `ssl_sni_path`
     SslSniPath,
+    /// `state_file`
+    StateFile,
     /// `web_stats`
     WebStats,
 }
@@ -305,14 +309,24 @@ impl Target {
             Self::SslKey => "ssl_key",
             Self::SslOcspResponse => "ssl_ocsp_response",
             Self::SslSniPath => "ssl_sni_path",
+            Self::StateFile => "state_file",
             Self::WebStats => "web_stats",
         }
     }
 
     /// Whether setting it answers nothing.
     pub(crate) fn is_silent(self) -> bool {
-        !matches!(self, Self::GeoipDb | Self::Log | Self::WebStats)
+        !matches!(self, Self::GeoipDb | Self::Log | Self::StateFile | Self::WebStats)
     }
+}
+
+/// What `state` does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StateDeed {
+    /// `state read FILE`: take in what it remembers.
+    Read(String),
+    /// `state write`: write the state file at once.
+    Write,
 }
 
 /// A setting of TLS.
@@ -466,6 +480,8 @@ pub enum Report {
     Ready(Option<String>),
     /// `sandbox`
     Sandbox,
+    /// `state`
+    State,
     /// `events [since N]`
     Events(Option<u64>),
     /// `pid`
@@ -508,6 +524,8 @@ pub enum Effect {
     RemoveService(String),
     /// `ssl_reload`: read the files of TLS that changed again, and answer what is new.
     ReloadTls,
+    /// `state read FILE`, `state write`
+    State(StateDeed),
     /// `watch`: the session stays open and is told events.
     Watch {
         /// The number after which they begin; `None` is now.

@@ -64,6 +64,8 @@ pub enum Number {
     SslHandshakesMax,
     /// `ssl_handshakes_per_client`: the same of one address.
     SslHandshakesPerClient,
+    /// `state_interval`: seconds.
+    StateInterval,
     /// `tarpit_rate`: answers per second.
     TarpitRate,
     /// `timeout`: seconds.
@@ -90,7 +92,7 @@ pub(super) struct Adjusted {
 
 impl Number {
     /// Every one of them.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::Accepts,
         Self::Backlog,
         Self::Blacklist,
@@ -119,6 +121,7 @@ impl Number {
         Self::SslHandshakeTimeout,
         Self::SslHandshakesMax,
         Self::SslHandshakesPerClient,
+        Self::StateInterval,
         Self::TarpitRate,
         Self::Timeout,
         Self::Tracking,
@@ -161,6 +164,7 @@ impl Number {
             Self::SslHandshakeTimeout => "ssl_handshake_timeout",
             Self::SslHandshakesMax => "ssl_handshakes_max",
             Self::SslHandshakesPerClient => "ssl_handshakes_per_client",
+            Self::StateInterval => "state_interval",
             Self::TarpitRate => "tarpit_rate",
             Self::Timeout => "timeout",
             Self::Tracking => "tracking",
@@ -207,6 +211,7 @@ impl Number {
             Self::SslHandshakeTimeout | Self::Timeout | Self::UdpTimeout => {
                 (1, limits::SECONDS_MAX)
             }
+            Self::StateInterval => (1, limits::STATE_INTERVAL_MAX_S),
             Self::TarpitRate => (1, limits::TARPIT_RATE_MAX),
             Self::Watchdog => (0, limits::WATCHDOG_MAX_S),
             Self::Workers => (0, limits::WORKERS_MAX),
@@ -263,6 +268,7 @@ impl Number {
                 | Self::DrainTimeout
                 | Self::MemMax
                 | Self::MetricsAcl
+                | Self::StateInterval
                 | Self::Watchdog
                 | Self::Workers
         )
@@ -299,6 +305,7 @@ impl Number {
             Self::SslHandshakeTimeout => service.tls.handshake_timeout_s,
             Self::SslHandshakesMax => service.tls.handshakes_max,
             Self::SslHandshakesPerClient => service.tls.handshakes_per_client,
+            Self::StateInterval => process.state_interval_s,
             Self::TarpitRate => service.dsr.tarpit_rate,
             Self::Timeout => service.timeout_s,
             Self::Tracking => service.tracking_s,
@@ -355,6 +362,7 @@ impl Number {
             Self::SslHandshakeTimeout => service.tls.handshake_timeout_s = value,
             Self::SslHandshakesMax => service.tls.handshakes_max = value,
             Self::SslHandshakesPerClient => service.tls.handshakes_per_client = value,
+            Self::StateInterval => process.state_interval_s = value,
             Self::TarpitRate => service.dsr.tarpit_rate = value,
             Self::Timeout => service.timeout_s = value,
             Self::Tracking => service.tracking_s = value,

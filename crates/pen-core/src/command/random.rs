@@ -296,13 +296,18 @@ fn config() -> impl Strategy<Value = Config> {
         sandbox(),
     );
     let web = (listens(), 0..4_usize, 0..10_u8, any::<bool>());
-    let numbers = (number(Number::DrainTimeout), number(Number::MemMax), number(Number::Watchdog));
+    let numbers = (
+        number(Number::DrainTimeout),
+        number(Number::MemMax),
+        number(Number::Watchdog),
+        number(Number::StateInterval),
+    );
     (vec(service(), 1..4), process, 0..4_usize, numbers, web).prop_map(
         |(
             mut services,
             (abort_on_error, ascii, debug, workers, list, geoip_db, sandbox),
             at,
-            (drain_timeout_s, mem_max_mib, watchdog_s),
+            (drain_timeout_s, mem_max_mib, watchdog_s, state_interval_s),
             (mut metrics, readers, readers_list, metrics_control),
         )| {
             for (n, service) in services.iter_mut().enumerate().skip(1) {
@@ -318,6 +323,8 @@ fn config() -> impl Strategy<Value = Config> {
                 drain_timeout_s,
                 mem_max_mib,
                 watchdog_s,
+                state_interval_s,
+                state_file: geoip_db.clone(),
                 event_log: geoip_db
                     .is_some()
                     .then_some(EventLog { json: ascii, place: LogPlace::Journald }),

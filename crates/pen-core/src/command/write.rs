@@ -108,6 +108,8 @@ pub fn settings(config: &Config, without_default_listen: bool) -> String {
             }
             out.switch(config.process.abort_on_error, "abort_on_error");
             out.target("geoip_db", config.process.geoip_db.as_deref());
+            out.target("state_file", config.process.state_file.as_deref());
+            out.number(Number::StateInterval, &config.process, service);
             let metrics = config.process.metrics.as_ref().map(|listen| listen.text.as_str());
             out.target("metrics", metrics);
             out.switch(config.process.metrics_control, "metrics_control");

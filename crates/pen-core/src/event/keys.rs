@@ -109,6 +109,12 @@ event_keys! {
     InterfaceLost = "interface_lost", Error;
     /// The database of countries was read again.
     CountriesReloaded = "countries_reloaded", Info;
+    /// The state file cannot be written, or could not be read; `cause` says which.
+    StateFailed = "state_failed", Warning;
+    /// The state file can be written again.
+    StateRecovered = "state_recovered", Info;
+    /// What a state file remembers was taken in.
+    StateRead = "state_read", Info;
     /// Somebody was not let in at the control socket.
     ControlRefused = "control_refused", Warning;
     /// A log cannot be written.
@@ -155,6 +161,7 @@ impl EventKey {
         match self {
             Self::ServerUp => Self::ServerDown,
             Self::LogRecovered => Self::LogFailed,
+            Self::StateRecovered => Self::StateFailed,
             other => other,
         }
     }
@@ -191,6 +198,8 @@ details! {
     By = "by";
     /// The address of the client that met it (one of several when it repeats).
     Client = "client";
+    /// Clients that were taken in.
+    Clients = "clients";
     /// Connections there are.
     Connections = "connections";
     /// Days until a certificate expires; 0 has expired.

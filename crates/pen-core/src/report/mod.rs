@@ -16,6 +16,7 @@ pub mod readiness;
 pub mod routes;
 pub mod sandbox;
 pub mod sources;
+pub mod state;
 pub mod text;
 
 #[cfg(test)]

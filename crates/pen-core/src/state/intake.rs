@@ -7,7 +7,10 @@ use super::{Item, server_name};
 use crate::clients::Remembered;
 use crate::config::ServiceConfig;
 use crate::limits::SECONDS_MAX;
-use crate::moment::{Moment, WallSeconds};
+use crate::moment::{Moment, WallMs};
+
+/// Nothing is older than this.
+const AGE_MAX_MS: u64 = SECONDS_MAX as u64 * 1000;
 
 /// A service that clients are taken for.
 #[derive(Clone, Debug)]
@@ -73,8 +76,8 @@ pub struct Harvest {
 pub struct Intake {
     services: Vec<(Known, Vec<Remembered>)>,
     now: Moment,
-    wall: WallSeconds,
-    age_s: u64,
+    wall: WallMs,
+    age_ms: u64,
     left: Left,
     /// The service at hand, if it is here.
     current: Option<usize>,
@@ -85,12 +88,12 @@ pub struct Intake {
 impl Intake {
     /// For these services, at this moment.
     #[must_use]
-    pub fn new(services: Vec<Known>, now: Moment, wall: WallSeconds) -> Self {
+    pub fn new(services: Vec<Known>, now: Moment, wall: WallMs) -> Self {
         Self {
             services: services.into_iter().map(|known| (known, Vec::new())).collect(),
             now,
             wall,
-            age_s: 0,
+            age_ms: 0,
             left: Left::default(),
             current: None,
             slots: Vec::new(),
@@ -104,7 +107,7 @@ impl Intake {
             // was set ahead makes them older, and the tracking time forgets them.
             Item::Written(at) => {
                 let age = self.wall.0.saturating_sub(at.0);
-                self.age_s = u64::try_from(age).unwrap_or(0).min(u64::from(SECONDS_MAX));
+                self.age_ms = u64::try_from(age).unwrap_or(0).min(AGE_MAX_MS);
             }
             Item::Service(name) => {
                 self.current = self.services.iter().position(|(known, _)| known.name == name);
@@ -114,7 +117,7 @@ impl Intake {
                 let known = self.current.and_then(|at| self.services.get(at));
                 self.slots.push(known.and_then(|(known, _)| known.slots.get(name).copied()));
             }
-            Item::Client { addr, age_s, server } => {
+            Item::Client { addr, age_ms, server } => {
                 let Some((known, clients)) = self.current.and_then(|at| self.services.get_mut(at))
                 else {
                     self.left.no_service += 1;
@@ -125,12 +128,12 @@ impl Intake {
                     self.left.no_server += 1;
                     return;
                 };
-                let age_s = age_s.saturating_add(self.age_s).min(u64::from(SECONDS_MAX));
-                if known.tracking_s != 0 && age_s > u64::from(known.tracking_s) {
+                let age_ms = age_ms.saturating_add(self.age_ms).min(AGE_MAX_MS);
+                if known.tracking_s != 0 && age_ms > u64::from(known.tracking_s) * 1000 {
                     self.left.expired += 1;
                     return;
                 }
-                let last_seen = Moment(self.now.0.saturating_sub(age_s * 1000));
+                let last_seen = Moment(self.now.0.saturating_sub(age_ms));
                 clients.push(Remembered { addr, last_seen, server });
                 if clients.len() >= known.max.saturating_mul(2) {
                     self.left.no_room += keep_newest(clients, known.max);
@@ -148,7 +151,7 @@ impl Intake {
             clients.sort_by_key(|client| client.last_seen);
             all.push((known.name, clients));
         }
-        Harvest { clients: all, left: self.left, age_s: self.age_s }
+        Harvest { clients: all, left: self.left, age_s: self.age_ms / 1000 }
     }
 }
 

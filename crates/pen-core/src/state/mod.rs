@@ -3,18 +3,18 @@
 //!
 //! ```text
 //! pen-state 1
-//! written 1795300000
+//! written 1795300000250
 //! service default
 //! server 0 10.0.0.9:80
 //! server 1 [2001:db8::1]:80
-//! 192.0.2.7 12 0
-//! 2001:db8:7::9 340 1
+//! 192.0.2.7 12000 0
+//! 2001:db8:7::9 340120 1
 //! end 2 1c291ca3
 //! ```
 //!
-//! Lines end in a line feed, words in one space. `written` is the wall clock in seconds since 1970. After
+//! Lines end in a line feed, words in one space. `written` is the wall clock in milliseconds since 1970. After
 //! each `service` come its servers by address and port, numbered from 0 within the file, and its clients:
-//! address, seconds since the last visit when the file was written, number of the server. `end` has the
+//! address, milliseconds since the last visit when the file was written, number of the server. `end` has the
 //! number of clients and the CRC-32 (gzip's) of everything before its line. Servers have no other names,
 //! so that a file means the same where their order differs. Whoever reads believes nothing before the end
 //! is there and right. Deliberately not here: files, clocks, and the tables themselves (`clients`).

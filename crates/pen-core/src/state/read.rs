@@ -9,7 +9,7 @@ use crc32fast::Hasher;
 use super::{MAGIC, VERSION};
 use crate::addr::ClientAddr;
 use crate::limits::{NAME_MAX, SERVERS_MAX, STATE_LINE_MAX};
-use crate::moment::WallSeconds;
+use crate::moment::WallMs;
 
 /// What is wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl fmt::Display for Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Item<'a> {
     /// When the file was written.
-    Written(WallSeconds),
+    Written(WallMs),
     /// What follows is about this service.
     Service(&'a str),
     /// The next server of the service.
@@ -59,8 +59,8 @@ pub enum Item<'a> {
     Client {
         /// Who.
         addr: ClientAddr,
-        /// Seconds since the last visit, when the file was written.
-        age_s: u64,
+        /// Milliseconds since the last visit, when the file was written.
+        age_ms: u64,
         /// The number of the server, counted from 0 in their order.
         server: u32,
     },
@@ -153,7 +153,7 @@ impl Scanner {
             Place::Written => {
                 let wall = text.strip_prefix("written ").and_then(plain);
                 let wall = wall.ok_or_else(|| self.fault("it does not say when it was written"))?;
-                take(Item::Written(WallSeconds(wall)));
+                take(Item::Written(WallMs(wall)));
                 self.place = Place::Body;
             }
             Place::Body => {
@@ -245,7 +245,7 @@ fn client(text: &str) -> Option<Item<'static>> {
         "unix" => ClientAddr::Unix,
         ip => ClientAddr::from_ip(ip.parse::<IpAddr>().ok()?),
     };
-    let client = Item::Client { addr, age_s: plain(age)?, server: plain(server)? };
+    let client = Item::Client { addr, age_ms: plain(age)?, server: plain(server)? };
     words.next().is_none().then_some(client)
 }
 

@@ -6,10 +6,10 @@ use super::{Fault, Harvest, Intake, Known, Left, Scanner, Writer};
 use crate::addr::{ClientAddr, Host};
 use crate::clients::Remembered;
 use crate::config::{ServerConfig, ServiceConfig};
-use crate::moment::{Moment, WallSeconds};
+use crate::moment::{Moment, WallMs};
 
-const FILE: &str = "pen-state 1\nwritten 1000\nservice default\nserver 0 10.0.0.9:80\n\
-                    server 1 [2001:db8::1]:80\n192.0.2.7 12 0\n2001:db8:7::9 340 1\nunix 0 1\n";
+const FILE: &str = "pen-state 1\nwritten 1000000\nservice default\nserver 0 10.0.0.9:80\n\
+                    server 1 [2001:db8::1]:80\n192.0.2.7 12000 0\n2001:db8:7::9 340000 1\nunix 0 1\n";
 
 /// With the end that it should have.
 fn ended(text: &str, clients: u64) -> Vec<u8> {
@@ -32,7 +32,7 @@ fn client(addr: &str) -> ClientAddr {
 
 /// Reads pieces of this size.
 fn read(bytes: &[u8], piece: usize, known: Vec<Known>, wall: i64) -> Result<Harvest, Fault> {
-    let mut intake = Intake::new(known, Moment(10_000_000), WallSeconds(wall));
+    let mut intake = Intake::new(known, Moment(10_000_000), WallMs(wall * 1000));
     let mut scanner = Scanner::default();
     for piece in bytes.chunks(piece) {
         scanner.feed(piece, &mut |item| intake.take(item))?;
@@ -49,7 +49,7 @@ fn remembered(addr: &str, age_s: u64, server: u32) -> Remembered {
 fn what_is_written_reads_back_in_any_order_of_servers() {
     let unset = ServerConfig::default();
     let there = vec![server("10.0.0.9"), unset, server("2001:db8::1")];
-    let mut writer = Writer::new(Moment(500_000), WallSeconds(1000));
+    let mut writer = Writer::new(Moment(500_000), WallMs(1_000_000));
     writer.service("default", &there);
     writer.client(client("192.0.2.7"), Moment(488_000), 0);
     writer.client(client("2001:db8:7::9"), Moment(160_000), 2);
@@ -143,7 +143,7 @@ fn what_is_broken_is_named() {
 #[test]
 fn a_large_file_takes_no_more_room_than_the_table() {
     let config = service(vec![server("10.0.0.9")], 0);
-    let mut writer = Writer::new(Moment(5_000_000), WallSeconds(0));
+    let mut writer = Writer::new(Moment(5_000_000), WallMs(0));
     writer.service("default", &config.servers);
     for n in 0..5_000_u32 {
         // Not in order.

@@ -7,7 +7,7 @@ use crc32fast::Hasher;
 use super::{MAGIC, VERSION, server_name};
 use crate::addr::ClientAddr;
 use crate::config::ServerConfig;
-use crate::moment::{Moment, WallSeconds};
+use crate::moment::{Moment, WallMs};
 
 /// Writes a file; [`Writer::take`] hands out what is there of it.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub struct Writer {
 impl Writer {
     /// A file that begins at this moment.
     #[must_use]
-    pub fn new(now: Moment, wall: WallSeconds) -> Self {
+    pub fn new(now: Moment, wall: WallMs) -> Self {
         let out = format!("{MAGIC} {VERSION}\nwritten {}\n", wall.0.max(0)).into_bytes();
         let (sum, numbers) = (Hasher::new(), Vec::new());
         Self { now, out, sum, bytes: 0, clients: 0, numbers }
@@ -53,8 +53,8 @@ impl Writer {
     pub fn client(&mut self, addr: ClientAddr, seen: Moment, server: u32) {
         let slot = usize::try_from(server).unwrap_or(usize::MAX);
         let Some(number) = self.numbers.get(slot).copied().flatten() else { return };
-        let age_s = self.now.since_s(seen);
-        self.put(format_args!("{addr} {age_s} {number}\n"));
+        let age_ms = self.now.since_ms(seen);
+        self.put(format_args!("{addr} {age_ms} {number}\n"));
         self.clients += 1;
     }
 

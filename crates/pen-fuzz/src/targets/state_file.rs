@@ -3,7 +3,7 @@
 use pen_core::addr::{ClientAddr, Host};
 use pen_core::clients::{ClientTable, Merging, Remembered};
 use pen_core::config::{ServerConfig, ServiceConfig};
-use pen_core::moment::{Moment, WallSeconds};
+use pen_core::moment::{Moment, WallMs};
 use pen_core::state::{Fault, Harvest, Intake, Known, Scanner, Writer};
 
 use super::named;
@@ -12,7 +12,7 @@ use super::named;
 const ROWS: u32 = 8;
 /// The moment of reading: everything that a file can remember lies behind it.
 const NOW: Moment = Moment(400_000_000_000);
-const WALL: WallSeconds = WallSeconds(1_795_300_060);
+const WALL: WallMs = WallMs(1_795_300_060_000);
 
 pub fn run(data: &[u8]) {
     reading(data);
@@ -119,7 +119,7 @@ fn crc32(data: &[u8]) -> u32 {
 }
 
 pub fn seeds() -> Vec<(String, Vec<u8>)> {
-    let mut writer = Writer::new(NOW, WallSeconds(1_795_300_000));
+    let mut writer = Writer::new(NOW, WallMs(1_795_300_000_000));
     let client = |ip: &str| ip.parse().map_or(ClientAddr::Unix, ClientAddr::from_ip);
     for config in &services() {
         writer.service(&config.name, &config.servers);
@@ -130,17 +130,17 @@ pub fn seeds() -> Vec<(String, Vec<u8>)> {
     }
     let whole = writer.finish();
     let text = |lines: &str| lines.as_bytes().to_vec();
-    let head = "pen-state 1\nwritten 1795300000\n";
+    let head = "pen-state 1\nwritten 1795300000000\n";
     let mut crowd = format!("{head}service default\nserver 0 10.0.0.9:80\n");
     for n in 0..30 {
-        crowd.push_str(&format!("10.1.0.{n} {} 0\n", n * 7 % 30));
+        crowd.push_str(&format!("10.1.0.{n} {}000 0\n", n * 7 % 30));
     }
     named([
         ("whole", whole.clone()),
         ("half", whole[..whole.len() / 2].to_vec()),
         ("crowd", mended(crowd.as_bytes())),
         ("empty", Writer::new(NOW, WALL).finish()),
-        ("future", mended(text("pen-state 1\nwritten 9999999999\nservice mail\nserver 0 unix:/run/mail\n::ffff:10.0.0.1 0 0\n10.0.0.1 400 0\n").as_slice())),
+        ("future", mended(text("pen-state 1\nwritten 9999999999999\nservice mail\nserver 0 unix:/run/mail\n::ffff:10.0.0.1 0 0\n10.0.0.1 400000 0\n").as_slice())),
         ("elsewhere", mended(text(&format!("{head}service other\nserver 0 a\n10.0.0.1 0 0\nservice mail\nserver 0 a\n10.0.0.1 9999999999 0\n")).as_slice())),
         ("newer", text("pen-state 2\nwritten 1\n")),
         ("foreign", text("blacklist 5\nserver 0 address 10.0.0.9\n")),

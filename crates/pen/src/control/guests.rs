@@ -149,6 +149,7 @@ impl Desk {
             if let Some(upgrade) = &mut self.upgrade {
                 upgrade.forget(key);
             }
+            self.waiting.retain(|_, session| *session != key);
         }
     }
 }

@@ -149,6 +149,8 @@ struct Desk {
     /// Set aside until their names are resolved.
     tasks: HashMap<u64, Task>,
     next_task: u64,
+    /// Sessions that wait for something to be done, by the number of the wait.
+    waiting: HashMap<u64, usize>,
     reloads: Reloads,
     ending: Ending,
     /// When certificates are looked at again.
@@ -201,6 +203,7 @@ impl Desk {
             sessions: Slab::new(),
             tasks: HashMap::new(),
             next_task: 0,
+            waiting: HashMap::new(),
             reloads: Reloads::default(),
             ending: Ending::No,
             look: None,

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pen_core::addr::Names;
-use pen_core::command::{self, Context, Door, Effect, write};
+use pen_core::command::{self, Context, Door, Effect, StateDeed, write};
 use pen_core::config::{Config, Protocol, ServiceConfig};
 use pen_core::report::classic;
 use pen_sys::localtime;
@@ -66,6 +66,8 @@ pub struct Performed {
     pub upgrade: bool,
     /// The session stays and is told events, if it asked for them.
     pub watch: Option<Watch>,
+    /// The session waits for this to be done.
+    pub state: Option<StateDeed>,
 }
 
 /// Which events a session is told, and how.
@@ -165,6 +167,10 @@ pub fn follow_up(running: &mut Running, origin: &Origin, outcome: Outcome) -> Pe
                 performed.watch = Some(Watch { after, json });
                 continue;
             }
+            Effect::State(deed) => {
+                performed.state = Some(deed);
+                continue;
+            }
             _ => {}
         }
         match carry_out(running, origin, effect) {
@@ -217,9 +223,11 @@ fn carry_out(running: &mut Running, origin: &Origin, effect: Effect) -> Result<S
         // Publishing has retired it already.
         Effect::RemoveService(_) => Ok(String::new()),
         // All were dealt with on the way here.
-        Effect::Exit | Effect::Upgrade | Effect::Watch { .. } | Effect::Include { .. } => {
-            Ok(String::new())
-        }
+        Effect::Exit
+        | Effect::Upgrade
+        | Effect::Watch { .. }
+        | Effect::State(_)
+        | Effect::Include { .. } => Ok(String::new()),
     }
 }
 

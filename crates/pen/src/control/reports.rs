@@ -106,6 +106,8 @@ pub fn reply(running: &Running, service: &str, report: &Report, as_json: bool) -
         (Report::Explain(question), as_json) => explain::reply(running, service, question, as_json),
         (Report::Sandbox, false) => report::sandbox::text(&sandbox::sealed()),
         (Report::Sandbox, true) => report::sandbox::json(&sandbox::sealed()),
+        (Report::State, false) => report::state::text(&running.state.row()),
+        (Report::State, true) => report::state::json(&running.state.row()),
         (Report::Events(after), as_json) => {
             events::reply(&running.logs.events().since(after.unwrap_or(0), usize::MAX), as_json)
         }

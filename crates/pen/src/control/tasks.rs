@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use pen_core::command::StateDeed;
 use pen_core::difference::Difference;
 use pen_core::event::{Detail, EventKey, Subject};
 use pen_core::limits;
@@ -36,10 +37,13 @@ pub(super) struct Task {
     pub(super) rounds: u32,
 }
 
-/// Answers of the resolver, by task, with the bell that tells of them.
+/// Answers of other threads, with the bell that tells of them: of the resolver, by task, and of those that
+/// do what takes long.
 #[derive(Clone, Debug)]
 pub(super) struct Inbox {
     answers: Arc<Mutex<Vec<(u64, Answers)>>>,
+    /// Replies to sessions that wait for something else to be done, by the number of the wait.
+    replies: Arc<Mutex<Vec<(u64, String)>>>,
     bell: Arc<OwnedFd>,
     /// What rings when there are events that somebody watches for.
     events: Arc<OwnedFd>,
@@ -85,8 +89,24 @@ impl Desk {
         }
     }
 
+    /// The session is answered when it is done.
+    fn wait_for(&mut self, key: usize, deed: StateDeed) {
+        let number = self.next_task;
+        self.next_task += 1;
+        self.waiting.insert(number, key);
+        let inbox = self.inbox.clone();
+        self.running.state.ask(deed, move |reply| inbox.reply(number, reply));
+    }
+
     pub(super) fn take_answers(&mut self) {
-        for (number, answers) in self.inbox.take() {
+        // The bell is silenced first: what rings later is seen later.
+        let answers = self.inbox.take();
+        for (number, reply) in self.inbox.take_replies() {
+            if let Some(key) = self.waiting.remove(&number) {
+                self.answer(key, reply);
+            }
+        }
+        for (number, answers) in answers {
             let Some(mut task) = self.tasks.remove(&number) else { continue };
             for (name, answer) in answers {
                 task.names.learn(name, answer);
@@ -113,15 +133,12 @@ impl Desk {
         let result = result.map_err(sandbox::explain);
         let exit = result.as_ref().is_ok_and(|p| p.exit);
         match task.asker {
-            Asker::Session(key) => {
-                if let Ok(Performed { watch: Some(watch), .. }) = result {
-                    return self.begin_watch(key, watch);
-                }
-                if result.as_ref().is_ok_and(|p| p.upgrade) {
-                    return self.upgrade(Some(key));
-                }
-                self.answer(key, said(result));
-            }
+            Asker::Session(key) => match result {
+                Ok(Performed { watch: Some(watch), .. }) => self.begin_watch(key, watch),
+                Ok(Performed { state: Some(deed), .. }) => self.wait_for(key, deed),
+                Ok(Performed { upgrade: true, .. }) => self.upgrade(Some(key)),
+                result => self.answer(key, said(result)),
+            },
             Asker::Page(key) => {
                 if let Some(wish) = self.wished.try_remove(key) {
                     // The web thread may have stopped waiting.
@@ -188,7 +205,12 @@ impl Inbox {
     /// No descriptors left.
     pub(super) fn new() -> io::Result<Self> {
         let bell = || eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map(Arc::new);
-        Ok(Self { answers: Arc::default(), bell: bell()?, events: bell()? })
+        Ok(Self {
+            answers: Arc::default(),
+            replies: Arc::default(),
+            bell: bell()?,
+            events: bell()?,
+        })
     }
 
     /// What rings when answers arrive.
@@ -209,8 +231,21 @@ impl Inbox {
 
     fn put(&self, task: u64, answers: Answers) {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner).push((task, answers));
+        self.ring();
+    }
+
+    fn reply(&self, wait: u64, reply: String) {
+        self.replies.lock().unwrap_or_else(PoisonError::into_inner).push((wait, reply));
+        self.ring();
+    }
+
+    fn ring(&self) {
         // A full counter means that the bell rings already.
         let _ = rustix::io::write(&*self.bell, &1_u64.to_ne_bytes());
+    }
+
+    fn take_replies(&self) -> Vec<(u64, String)> {
+        std::mem::take(&mut *self.replies.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn take(&self) -> Vec<(u64, Answers)> {

@@ -32,6 +32,7 @@ mod sources;
 mod spread;
 mod stalled;
 mod start;
+mod state;
 mod transparent;
 mod traps;
 mod udp;

@@ -1,7 +1,8 @@
 //! Rows: clients and access lists.
 
-use super::{Number, Report, Scope, Spec, number, optional_text, report};
-use crate::command::{Command, Target, acl_words};
+use super::{Number, Report, Scope, Spec, number, optional_text, report, unusable};
+use crate::command::words::Args;
+use crate::command::{Command, Fault, StateDeed, Target, acl_words};
 use crate::limits::{RECENT_DEFAULT_S, SECONDS_MAX};
 
 pub(super) const ROWS: &[Spec] = &[
@@ -117,4 +118,57 @@ pub(super) const ROWS: &[Spec] = &[
     .control_only()
     .since("0.1.0")
     .manual("As recent, without an end to the past."),
+    Spec::new(
+        "state_file",
+        &["state_file [FILE] [json]", "no state_file"],
+        Scope::Process,
+        "where it is kept which client used which server",
+        |a| Ok(Command::Target(Target::StateFile, optional_text(a).map(Some))),
+    )
+    .no(|_| Ok(Command::Target(Target::StateFile, Some(None))))
+    .json()
+    .since("0.2.0")
+    .manual(
+        "Of all services. The file is read at the start, not on signal HUP, so that clients go to the \
+         server they had before; it is written every state_interval seconds and at the end. A file that \
+         cannot be used is a warning, and Pen starts without. A file that is none of Pen's is never \
+         replaced. It is written and read by the user of option -u, inside the directory of option -j. \
+         Blacklisting is not kept. See docs/state.md.",
+    ),
+    Spec::new(
+        "state_interval",
+        &["state_interval [T]"],
+        Scope::Process,
+        "seconds from one writing of the state file to the next",
+        |a| number(a, Number::StateInterval),
+    )
+    .json()
+    .since("0.2.0")
+    .manual("1 to 86400, 60 unless given."),
+    Spec::new(
+        "state",
+        &["state [json]", "state read FILE", "state write"],
+        Scope::Process,
+        "how old the state file is; take in another one",
+        state,
+    )
+    .json()
+    .control_only()
+    .since("0.2.0")
+    .manual(
+        "read takes in what FILE remembers, such as the state file of the partner of a pair: of each \
+         client what is newer counts. write writes the state file at once. Both answer when it is done.",
+    ),
 ];
+
+fn state(args: &mut Args<'_>) -> Result<Command, Fault> {
+    match args.next() {
+        None => report(Report::State),
+        Some(("write", _)) => Ok(Command::State(StateDeed::Write)),
+        Some(("read", _)) => {
+            let (path, _) = args.need("the path of a state file")?;
+            Ok(Command::State(StateDeed::Read(path.to_owned())))
+        }
+        Some(word) => Err(unusable(args, word, "is neither 'read' nor 'write'")),
+    }
+}
