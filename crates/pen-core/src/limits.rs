@@ -174,6 +174,9 @@ pub const STATE_PIECE: usize = 256 * 1024;
 /// Microseconds in which the client table is left to the workers between two parts that are written, or
 /// taken in.
 pub const STATE_PAUSE_US: u64 = 50;
+/// Milliseconds by which the clocks of two machines, and two readings of one, may differ: a client that was
+/// there no later than this after it was here is known better here.
+pub const STATE_CLOCKS_MS: u64 = 1_000;
 /// Seconds that the end of Pen waits for the state file to be written.
 pub const STATE_LAST_WRITE_S: u64 = 10;
 /// Networks of a database of countries that are looked at to tell whether it has any.

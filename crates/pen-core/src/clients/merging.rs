@@ -6,6 +6,7 @@ use std::vec::IntoIter;
 
 use super::{ClientId, ClientTable, NONE, Row};
 use crate::addr::ClientAddr;
+use crate::limits::STATE_CLOCKS_MS;
 use crate::moment::Moment;
 
 #[cfg(test)]
@@ -91,7 +92,7 @@ impl ClientTable {
     /// Takes a client in whose place is behind row `passed`. Answers the row that is passed by then.
     fn take_in(&mut self, client: Remembered, passed: u32, merged: &mut Merged) -> u32 {
         let slot = match self.slots.get(&client.addr).copied() {
-            Some(slot) if self.row(slot).last_seen >= client.last_seen => {
+            Some(slot) if self.row(slot).last_seen.plus_ms(STATE_CLOCKS_MS) >= client.last_seen => {
                 // It came, and has no server since.
                 let row = self.row_mut(slot);
                 if row.server == NONE {

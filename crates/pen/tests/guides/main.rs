@@ -45,6 +45,7 @@ pages! {
     migration: "docs/migration.md",
     page_tls: "docs/tls.md",
     page_tls_routing: "docs/tls-routing.md",
+    page_state: "docs/state.md",
     page_udp: "docs/udp.md",
     page_hardening: "docs/hardening.md",
     page_upgrade: "docs/upgrade.md",

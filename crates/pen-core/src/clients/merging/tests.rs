@@ -14,8 +14,12 @@ fn client(n: u32) -> ClientAddr {
     ClientAddr::Ip(IpAddr::V4(Ipv4Addr::from(n)))
 }
 
+fn at(seconds: u64) -> Moment {
+    Moment(seconds * 1000)
+}
+
 fn remembered(n: u32, seen: u64, server: u32) -> Remembered {
-    Remembered { addr: client(n), last_seen: Moment(seen), server }
+    Remembered { addr: client(n), last_seen: at(seen), server }
 }
 
 /// Who is there in the order of visits: address, time, server.
@@ -25,7 +29,7 @@ fn order(table: &ClientTable) -> Vec<(ClientAddr, u64, u32)> {
         let row = table.row(slot);
         assert_eq!(row.older, before);
         assert_eq!(table.slots.get(&row.addr), Some(&slot));
-        all.push((row.addr, row.last_seen.0, row.server));
+        all.push((row.addr, row.last_seen.0 / 1000, row.server));
         (before, slot) = (slot, row.newer);
     }
     assert_eq!((table.newest, all.len()), (before, table.rows.len()));
@@ -43,12 +47,12 @@ fn merge(table: &mut ClientTable, mut clients: Vec<Remembered>, steps: u32) -> M
 fn who_was_here_later_is_believed() {
     let mut table = ClientTable::new(4, [1, 2]);
     for (n, seen) in [(1, 10), (2, 20), (3, 30)] {
-        let id = table.visit(client(n), Moment(seen), 0).id;
+        let id = table.visit(client(n), at(seen), 0).id;
         if n != 3 {
             table.remember(id, 7);
         }
     }
-    let there = vec![remembered(1, 25, 8), remembered(2, 15, 8), remembered(3, 5, 8)];
+    let there = vec![remembered(1, 25, 8), remembered(2, 21, 8), remembered(3, 5, 8)];
     let merged = merge(&mut table, there, 3);
     assert_eq!(merged, Merged { taken: 1, kept: 2, no_room: 0 });
     let expected = [(client(2), 20, 7), (client(1), 25, 8), (client(3), 30, 8)];
@@ -65,10 +69,10 @@ fn who_was_here_later_is_believed() {
 #[test]
 fn a_client_that_is_merged_finds_its_server() {
     let mut table = ClientTable::new(9, [1, 2]);
-    merge(&mut table, vec![remembered(1, 5_000, 3)], 9);
-    assert_eq!(table.look(client(1), Moment(9_000), 5), Some(3));
-    assert_eq!(table.visit(client(1), Moment(9_000), 5).remembered, Some(3));
-    assert_eq!(table.visit(client(1), Moment(99_000), 5).remembered, None);
+    merge(&mut table, vec![remembered(1, 5, 3)], 9);
+    assert_eq!(table.look(client(1), at(9), 5), Some(3));
+    assert_eq!(table.visit(client(1), at(9), 5).remembered, Some(3));
+    assert_eq!(table.visit(client(1), at(99), 5).remembered, None);
 }
 
 proptest! {
@@ -84,19 +88,19 @@ proptest! {
         let mut here = here;
         here.sort_by_key(|(_, seen)| *seen);
         for (n, seen) in here {
-            let id = table.visit(client(n), Moment(seen), 0).id;
+            let id = table.visit(client(n), at(seen), 0).id;
             table.remember(id, 1);
         }
         let mut newest: HashMap<ClientAddr, u64> = HashMap::new();
         let mut clients: Vec<_> = there.iter().map(|(n, seen)| remembered(*n, *seen, 2)).collect();
         for c in &clients {
-            newest.entry(c.addr).and_modify(|s| *s = (*s).max(c.last_seen.0)).or_insert(c.last_seen.0);
+            newest.entry(c.addr).and_modify(|s| *s = (*s).max(c.last_seen.0 / 1000)).or_insert(c.last_seen.0 / 1000);
         }
         clients.sort_by_key(|c| c.last_seen);
         let (all, mut merging, mut visits) = (clients.len(), Merging::new(clients), 0);
         for (n, visitor) in (0..).zip(&between) {
             table.merge(&mut merging, steps);
-            table.visit(client(*visitor), Moment(200 + n), 0);
+            table.visit(client(*visitor), at(200 + n), 0);
             visits += 1;
         }
         while !table.merge(&mut merging, steps) {}

@@ -1,0 +1,3 @@
+# needs: curl nginx
+# machines: pen1 pen2 www1 www2 client
+case $MACHINE in www*) start_nginx ;; esac
