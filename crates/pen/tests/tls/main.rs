@@ -14,6 +14,7 @@ mod hostile;
 mod look;
 mod names;
 mod outward;
+mod refresh;
 mod renewal;
 mod routed;
 mod stapling;
