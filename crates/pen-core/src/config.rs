@@ -80,6 +80,8 @@ pub struct Process {
     pub drain_timeout_s: u32,
     /// Seconds after which a worker that does not answer ends the process; 0 = never.
     pub watchdog_s: u32,
+    /// What becomes of connections whose address leaves the machine.
+    pub leaving: Leaving,
     /// The file of the database that knows the countries of clients.
     pub geoip_db: Option<String>,
     /// Where it is kept which client used which server.
@@ -108,6 +110,7 @@ impl Default for Process {
             workers: None,
             drain_timeout_s: 0,
             watchdog_s: 0,
+            leaving: Leaving::default(),
             geoip_db: None,
             state_file: None,
             state_interval_s: limits::STATE_INTERVAL_DEFAULT_S,
@@ -440,6 +443,27 @@ impl Spread {
         match self {
             Self::Flow => "flow",
             Self::Datagram => "datagram",
+        }
+    }
+}
+
+/// `leaving_addresses`: what becomes of connections and flows whose address leaves the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Leaving {
+    /// They are closed.
+    #[default]
+    Close,
+    /// They are left to their timeouts.
+    Keep,
+}
+
+impl Leaving {
+    /// The word of the command.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Close => "close",
+            Self::Keep => "keep",
         }
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod acl;
 pub mod addr;
+pub mod addresses;
 pub mod apart;
 pub mod arrivals;
 mod bucket;

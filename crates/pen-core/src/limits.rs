@@ -209,6 +209,11 @@ pub const UPGRADE_CHARGE_S: u64 = 10;
 /// Rounds of resolving that one change of settings may need: a file that names other hosts each
 /// time it is read is given up.
 pub const NAME_ROUNDS_MAX: u32 = 8;
+/// Milliseconds an address may be away without having left the machine: whoever sets an interface up anew
+/// takes its addresses and gives them back, which TCP survives.
+pub const ADDRESS_GRACE_MS: u64 = 1_000;
+/// Addresses of the machine that are watched; that a further one leaves is not noticed.
+pub const ADDRESSES_MAX: usize = 65_536;
 /// Seconds the control thread waits for an answer of the workers; then it reports what it has.
 pub const WORKER_ANSWER_S: u32 = 2;
 /// Seconds a host name of a control line may take to resolve; then it counts as unresolvable.

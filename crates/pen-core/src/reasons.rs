@@ -71,6 +71,9 @@ pub enum CloseReason {
     Defect,
     /// `close N`.
     OperatorClosed,
+    /// The address that the client had connected to, or that Pen had connected to the server from, has
+    /// left the machine (`leaving_addresses`).
+    AddressLeft,
     /// `dummy` answered and closed.
     DummyAnswered,
     /// The spare connection was no longer wanted or its server left.
@@ -81,7 +84,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every reason, for tables and metrics.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::ClientFinished,
         Self::ServerFinished,
         Self::ClientReset,
@@ -111,6 +114,7 @@ impl CloseReason {
         Self::NotTransparent,
         Self::Defect,
         Self::OperatorClosed,
+        Self::AddressLeft,
         Self::DummyAnswered,
         Self::IdlerEnded,
         Self::Shutdown,
@@ -149,6 +153,7 @@ impl CloseReason {
             Self::NotTransparent => "not_transparent",
             Self::Defect => "defect",
             Self::OperatorClosed => "operator_closed",
+            Self::AddressLeft => "address_left",
             Self::DummyAnswered => "dummy_answered",
             Self::IdlerEnded => "idler_ended",
             Self::Shutdown => "shutdown",

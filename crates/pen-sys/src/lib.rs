@@ -6,6 +6,7 @@
 //! them, with a sentence added only where the bare error would mislead.
 
 pub mod activation;
+pub mod addresses;
 pub mod capabilities;
 pub mod clock;
 pub mod daemon;
@@ -16,6 +17,7 @@ pub mod heap;
 pub mod launcher;
 pub mod letterbox;
 pub mod localtime;
+mod netlink;
 pub mod notices;
 pub mod notify;
 pub mod packets;

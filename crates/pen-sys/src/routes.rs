@@ -1,6 +1,6 @@
 //! Questions to the kernel's routing: which way a packet would go. Nothing is changed.
 //!
-//! Netlink by hand, because two questions are all there is; every length that comes back is checked.
+//! Netlink by hand, because these few questions are all there is.
 
 use std::io;
 use std::net::IpAddr;
@@ -9,6 +9,10 @@ use std::os::fd::OwnedFd;
 use rustix::net::{
     AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send,
     socket_with,
+};
+
+use crate::netlink::{
+    DONE, DUMP, ERROR, PIECE, REQUEST, attribute, attributes, message, messages, number,
 };
 
 /// A packet.
@@ -37,13 +41,8 @@ const GET_ROUTE: u16 = 26;
 const GET_RULE: u16 = 34;
 /// Rules of nftables: its number among the subsystems, and the question.
 const GET_FILTER_RULE: u16 = (10 << 8) | 7;
-const REQUEST: u16 = 1;
-const DUMP: u16 = 0x300;
-const HEADER: usize = 16;
 /// Bytes of the message proper of routes and rules; attributes follow.
 const BODY: usize = 12;
-/// A dump comes in messages of at most this many bytes.
-const PIECE: usize = 64 * 1024;
 /// Pieces of a dump that are read; more are not needed to know.
 const PIECES_MAX: usize = 4_096;
 
@@ -118,40 +117,19 @@ fn octets(ip: IpAddr) -> Vec<u8> {
     }
 }
 
-/// Adds an attribute whose value is a multiple of four bytes long.
-fn attribute(message: &mut Vec<u8>, kind: u16, value: &[u8]) {
-    let length = u16::try_from(value.len() + 4).unwrap_or(u16::MAX);
-    message.extend(length.to_ne_bytes());
-    message.extend(kind.to_ne_bytes());
-    message.extend(value);
-}
-
 fn ask(protocol: Option<Protocol>, kind: u16, flags: u16, body: &[u8]) -> io::Result<OwnedFd> {
     let (family, flavour) = (AddressFamily::NETLINK, SocketType::RAW);
     let socket = socket_with(family, flavour, SocketFlags::CLOEXEC, protocol)?;
-    let mut message = Vec::with_capacity(HEADER + body.len());
-    message.extend(u32::try_from(HEADER + body.len()).unwrap_or(u32::MAX).to_ne_bytes());
-    message.extend(kind.to_ne_bytes());
-    message.extend(flags.to_ne_bytes());
-    message.extend([0; 8]);
-    message.extend(body);
-    send(&socket, &message, SendFlags::empty())?;
+    send(&socket, &message(kind, flags, body), SendFlags::empty())?;
     Ok(socket)
 }
 
 /// Hears the messages of the answer: their kind and what follows the header.
 fn each(socket: &OwnedFd, dump: bool, mut hear: impl FnMut(u16, &[u8])) -> io::Result<()> {
-    const ERROR: u16 = 2;
-    const DONE: u16 = 3;
     let mut piece = vec![0; PIECE];
     for _ in 0..PIECES_MAX {
         let (_, length) = recv(socket, &mut piece[..], RecvFlags::empty())?;
-        let mut rest = piece.get(..length).unwrap_or_default();
-        while let Some(length) = rest.get(..4).and_then(number) {
-            let length = usize::try_from(length).unwrap_or(usize::MAX);
-            let Some(message) = rest.get(..length).filter(|m| m.len() >= HEADER) else { break };
-            let kind = u16::from_ne_bytes([message[4], message[5]]);
-            let body = message.get(HEADER..).unwrap_or_default();
+        for (kind, body) in messages(piece.get(..length).unwrap_or_default()) {
             match kind {
                 ERROR => {
                     let code = body.get(..4).and_then(number).map_or(0, u32::cast_signed);
@@ -163,30 +141,12 @@ fn each(socket: &OwnedFd, dump: bool, mut hear: impl FnMut(u16, &[u8])) -> io::R
                 DONE => return Ok(()),
                 kind => hear(kind, body),
             }
-            rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
         }
         if !dump {
             return Ok(());
         }
     }
     Ok(())
-}
-
-/// The attributes after `skip` bytes of a message: kind and value.
-fn attributes(body: &[u8], skip: usize) -> impl Iterator<Item = (u16, &[u8])> {
-    let mut rest = body.get(skip..).unwrap_or_default();
-    std::iter::from_fn(move || {
-        let head = rest.get(..4)?;
-        let length = usize::from(u16::from_ne_bytes([head[0], head[1]]));
-        let kind = u16::from_ne_bytes([head[2], head[3]]);
-        let value = rest.get(4..length)?;
-        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-        Some((kind, value))
-    })
-}
-
-fn number(bytes: &[u8]) -> Option<u32> {
-    Some(u32::from_ne_bytes(bytes.get(..4)?.try_into().ok()?))
 }
 
 /// The name of an interface by its number.

@@ -22,6 +22,7 @@ use pen_core::limits;
 use pen_core::listen_word;
 use pen_core::sandbox::{Level as SandboxLevel, Named};
 use pen_sys::activation;
+use pen_sys::addresses::Addresses;
 use pen_sys::launcher::{Launcher, Program};
 use pen_sys::notify::Notify;
 use pen_sys::pidfile::PidFile;
@@ -224,6 +225,7 @@ struct House {
     pid_file: Option<PidFile>,
     workers: Vec<JoinHandle<()>>,
     launcher: Result<Launcher, String>,
+    addresses: Option<Addresses>,
 }
 
 /// Opens everything, gives up the rights, starts the threads.
@@ -253,7 +255,11 @@ fn open(
         let _ = logs.flush(Duration::from_secs(limits::LAST_LINES_S));
     }
     let (running, control, pid_file, workers) = opened?;
-    Ok(House { signals, notify, logs, running, control, pid_file, workers, launcher })
+    let addresses = Addresses::open().inspect_err(|e| {
+        running.warn(format!("addresses of this machine are not watched: {e}"));
+    });
+    let addresses = addresses.ok();
+    Ok(House { signals, notify, logs, running, control, pid_file, workers, launcher, addresses })
 }
 
 type Opened = (Running, Option<ControlDoor>, Option<PidFile>, Vec<JoinHandle<()>>);
@@ -375,8 +381,17 @@ fn open_control(
 
 /// The service runs until it is told to end.
 fn serve(plan: Plan, house: House, start: Start) -> ExitCode {
-    let House { signals, notify, logs, mut running, control, mut pid_file, workers, launcher } =
-        house;
+    let House {
+        signals,
+        notify,
+        logs,
+        mut running,
+        control,
+        mut pid_file,
+        workers,
+        launcher,
+        addresses,
+    } = house;
     let origin = origin(&plan);
     if let Some(missing) = &plan.composed.missing {
         running.warn(format!("{missing}; Pen starts without it, HUP reads it when it is there"));
@@ -394,8 +409,16 @@ fn serve(plan: Plan, house: House, start: Start) -> ExitCode {
     }
     tell_start(&logs, &running.config, pool.mailboxes.len());
     let means = Means { launcher, pid_file: pid_file.as_ref().and_then(|file| file.share().ok()) };
-    let control =
-        Control { running, origin, signals, notify, door: control, services: plan.services, means };
+    let control = Control {
+        running,
+        origin,
+        signals,
+        notify,
+        door: control,
+        services: plan.services,
+        means,
+        addresses,
+    };
     let reason = if shown.exit { ExitReason::Command } else { control::run(control) };
     logs.event(Subject::new(EventKey::Stopping).because(reason.word()), |e| {
         e.saying("Pen ends; what is open is reset")

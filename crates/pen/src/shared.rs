@@ -15,6 +15,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
@@ -470,6 +471,13 @@ pub enum Order {
     },
     /// Another worker, which has more connections, accepted this client.
     TakeOver(Newcomer),
+    /// An address has left the machine: close what is bound to it.
+    AddressLeft {
+        /// The address.
+        address: IpAddr,
+        /// Hears how much that was.
+        reply: Sender<Closed>,
+    },
     /// Memory is shorter than before, or less short, or still too short.
     Memory,
     /// The watchdog asks for a sign of life.
@@ -484,6 +492,23 @@ pub enum Order {
     Yield,
     /// Reset every connection and end the thread.
     Stop,
+}
+
+/// How much was closed at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Closed {
+    /// Connections, spare ones included.
+    pub connections: u64,
+    /// Flows.
+    pub flows: u64,
+}
+
+impl Closed {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { connections: self.connections + other.connections, flows: self.flows + other.flows }
+    }
 }
 
 #[cfg(test)]

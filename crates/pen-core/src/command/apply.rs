@@ -90,6 +90,7 @@ pub fn apply(
         Command::Forwarded(Some(choice)) => service.http_forwarded = *choice,
         Command::Protocol(Some(choice)) => service.protocol = *choice,
         Command::Spread(Some(choice)) => service.udp_spread = *choice,
+        Command::Leaving(Some(choice)) => process.leaving = *choice,
         Command::Ssl(setting) => ssl::apply(&mut service.tls, setting, &mut done)?,
         _ => perform(process, &service.name, line, &mut done),
     }

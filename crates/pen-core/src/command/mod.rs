@@ -27,8 +27,8 @@ use std::fmt;
 use crate::acl::Entry;
 use crate::ciphers::Ciphers;
 use crate::config::{
-    ClientCertificates, Config, DEFAULT_SERVICE, Engine, FastClose, Forwarded, Protocol, Spread,
-    TlsOption, Trust,
+    ClientCertificates, Config, DEFAULT_SERVICE, Engine, FastClose, Forwarded, Leaving, Protocol,
+    Spread, TlsOption, Trust,
 };
 use crate::connlog::{ConnectionLog, EventLog};
 use crate::explain::Question;
@@ -135,6 +135,8 @@ pub enum Command {
     Protocol(Option<Protocol>),
     /// `udp_spread [flow|datagram]`
     Spread(Option<Spread>),
+    /// `leaving_addresses [close|keep]`
+    Leaving(Option<Leaving>),
     /// `route ...`, `no route ...`
     Route(RouteChange),
     /// `sandbox off|on|strict [DIRECTORY ...]`

@@ -10,8 +10,8 @@ use super::*;
 use crate::acl::{AccessList, Verdict, Whom};
 use crate::addr::{Host, Listen, Names, Place};
 use crate::config::{
-    ControlAcl, Engine, Mode, Process, Protocol, ServerConfig, ServerTls, ServiceConfig, Spread,
-    Tls, TlsOptions, Trust,
+    ControlAcl, Engine, Leaving, Mode, Process, Protocol, ServerConfig, ServerTls, ServiceConfig,
+    Spread, Tls, TlsOptions, Trust,
 };
 use crate::connlog::{ConnectionLog, EventLog, Format, LogPlace, Template};
 use crate::limits;
@@ -325,6 +325,7 @@ fn config() -> impl Strategy<Value = Config> {
                 watchdog_s,
                 state_interval_s,
                 state_file: geoip_db.clone(),
+                leaving: if ascii { Leaving::Close } else { Leaving::Keep },
                 event_log: geoip_db
                     .is_some()
                     .then_some(EventLog { json: ascii, place: LogPlace::Journald }),

@@ -107,6 +107,7 @@ pub fn settings(config: &Config, without_default_listen: bool) -> String {
                 out.line(&format!("sandbox {}", config.process.sandbox.words()));
             }
             out.switch(config.process.abort_on_error, "abort_on_error");
+            out.line(&format!("leaving_addresses {}", config.process.leaving.word()));
             out.target("geoip_db", config.process.geoip_db.as_deref());
             out.target("state_file", config.process.state_file.as_deref());
             out.number(Number::StateInterval, &config.process, service);

@@ -101,6 +101,8 @@ event_keys! {
     NotTransparent = "not_transparent", Warning;
     /// The address of `source` is not there.
     SourceMissing = "source_missing", Warning;
+    /// An address has left this machine, and what was bound to it is closed.
+    AddressLeft = "address_left", Warning;
     /// Another machine says that it has the address of a service.
     AddressConflict = "address_conflict", Error;
     /// The interface of a service with direct server return has changed.
@@ -210,6 +212,8 @@ details! {
     Error = "error";
     /// A file.
     File = "file";
+    /// Flows there are.
+    Flows = "flows";
     /// The highest number that is allowed.
     Limit = "limit";
     /// Lines that were lost.

@@ -17,13 +17,15 @@ pub enum FlowEnd {
     ListenerClosed,
     /// `close N`.
     OperatorClosed,
+    /// The address that its client sends to has left the machine (`leaving_addresses`).
+    AddressLeft,
     /// The service was removed or the process ended.
     Shutdown,
 }
 
 impl FlowEnd {
     /// Every reason, in the order of their counters.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Answered,
         Self::IdleTimeout,
         Self::Recycled,
@@ -31,6 +33,7 @@ impl FlowEnd {
         Self::NoPort,
         Self::ListenerClosed,
         Self::OperatorClosed,
+        Self::AddressLeft,
         Self::Shutdown,
     ];
 
@@ -45,6 +48,7 @@ impl FlowEnd {
             Self::NoPort => "no_port",
             Self::ListenerClosed => "listener_closed",
             Self::OperatorClosed => "operator_closed",
+            Self::AddressLeft => "address_left",
             Self::Shutdown => "shutdown",
         }
     }

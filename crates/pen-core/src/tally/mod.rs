@@ -166,7 +166,7 @@ impl Tally {
 }
 
 /// The numbers of a [`Tally`], or of several added up, at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sums {
     /// Clients that were accepted.
     pub accepted: u64,
@@ -197,6 +197,28 @@ pub struct Sums {
     pub bytes_in: Readings,
     /// Bytes of whole connections to the client.
     pub bytes_out: Readings,
+}
+
+// By hand because arrays of more than 32 have no default of their own.
+impl Default for Sums {
+    fn default() -> Self {
+        Self {
+            accepted: 0,
+            came: 0,
+            left: 0,
+            received: 0,
+            sent: 0,
+            full: 0,
+            resumed: 0,
+            closed: [0; CloseReason::ALL.len()],
+            failed: [0; TlsFault::ALL.len()],
+            connect: Readings::default(),
+            first_byte: Readings::default(),
+            duration: Readings::default(),
+            bytes_in: Readings::default(),
+            bytes_out: Readings::default(),
+        }
+    }
 }
 
 impl Sums {

@@ -49,6 +49,18 @@ pub(crate) fn permit(socket: impl AsFd, ipv4: bool) -> Result<(), NotTransparent
     options::set(socket, level, option, 1).map_err(|error| NotTransparent { asked, error })
 }
 
+/// Lets a connected internet socket go on with an address that the machine no longer has, if this thread
+/// may.
+pub fn carry_foreign(socket: impl AsFd) {
+    let family = rustix::net::getsockname(&socket).map(|address| address.address_family());
+    // Without the right it stays as it is; other sockets have no such address.
+    let _ = match family {
+        Ok(AddressFamily::INET) => permit(socket, true),
+        Ok(AddressFamily::INET6) => permit(socket, false),
+        _ => Ok(()),
+    };
+}
+
 /// Whether this thread may make sockets that carry any address.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ mod unix;
 
 pub use accept::{Accepted, Peer, accept};
 pub use connect::{Progress, Source, Target, connect_start, is_ours};
-pub use foreign::{NotTransparent, foreign_permitted};
+pub use foreign::{NotTransparent, carry_foreign, foreign_permitted};
 pub(crate) use listen::permit_absent;
 pub use listen::{Binding, Transport, lacks, local_address, tcp_bind, tcp_probe};
 pub use options::{Options, Probes, Refused, dress_again, try_on};

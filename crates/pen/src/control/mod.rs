@@ -8,6 +8,7 @@
 pub mod door;
 mod explain;
 mod guests;
+mod leaving;
 mod line;
 pub mod page;
 pub mod perform;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 use pen_core::limits;
 use pen_core::moment::Moment;
+use pen_sys::addresses::Addresses;
 use pen_sys::clock::timespec;
 use pen_sys::notify::Notify;
 use pen_sys::services::Services;
@@ -59,8 +61,9 @@ const NAMES: u64 = 2;
 const EVENTS: u64 = 3;
 const PAGE: u64 = 4;
 const UPGRADE: u64 = 5;
+const ADDRESSES: u64 = 6;
 /// Sessions come after the fixed tokens.
-const SESSIONS: u64 = 6;
+const SESSIONS: u64 = 7;
 
 /// What the control thread starts with.
 pub struct Control {
@@ -78,6 +81,8 @@ pub struct Control {
     pub notify: Notify,
     /// What it takes to be replaced.
     pub means: Means,
+    /// What tells that addresses of the machine come and go, if the kernel does.
+    pub addresses: Option<Addresses>,
 }
 
 /// Why the process ends.
@@ -167,11 +172,14 @@ struct Desk {
     /// It does not end before this, whatever there is to wait for.
     stays_until: Option<Moment>,
     stored: Stored,
+    /// The addresses of the machine.
+    addresses: Option<leaving::Watch>,
 }
 
 impl Desk {
     fn new(control: Control) -> io::Result<Self> {
-        let Control { running, origin, door, signals, services, notify, means } = control;
+        let Control { running, origin, door, signals, services, notify, means, addresses } =
+            control;
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let inbox = Inbox::new()?;
         if let Some(door) = &door {
@@ -184,6 +192,10 @@ impl Desk {
         epoll::add(&epoll, inbox.bell(), EventData::new_u64(NAMES), EventFlags::IN)?;
         epoll::add(&epoll, inbox.events(), EventData::new_u64(EVENTS), EventFlags::IN)?;
         running.logs.events().ring_at(Arc::clone(inbox.events()));
+        let addresses = addresses.map(leaving::Watch::new).transpose()?;
+        if let Some(watch) = &addresses {
+            epoll::add(&epoll, watch.kernel(), EventData::new_u64(ADDRESSES), EventFlags::IN)?;
+        }
         let wishes = running.wishes();
         epoll::add(&epoll, wishes.bell(), EventData::new_u64(PAGE), EventFlags::IN)?;
         Ok(Self {
@@ -213,6 +225,7 @@ impl Desk {
             replaced: false,
             stays_until: None,
             stored: Stored::default(),
+            addresses,
         })
     }
 
@@ -240,6 +253,7 @@ impl Desk {
                     EVENTS => self.take_events(),
                     PAGE => self.hear_page(),
                     UPGRADE => self.hear_successor(),
+                    ADDRESSES => self.hear_addresses(),
                     token => {
                         let flags = event.flags;
                         let gone = flags.intersects(EventFlags::HUP | EventFlags::ERR);
@@ -261,6 +275,7 @@ impl Desk {
         let due = sessions.chain(draining).chain(self.door_opens).chain(self.look);
         let due = due.chain(self.watchdog.due());
         let due = due.chain(self.upgrade.as_ref().map(Upgrade::due));
+        let due = due.chain(self.addresses.as_ref().and_then(leaving::Watch::due));
         let due = due.chain(self.running.sentences.next()).min()?;
         Some(timespec(due.since_ms(now)))
     }
@@ -283,6 +298,9 @@ impl Desk {
         self.watch_threads(now);
         self.look_at_upgrade(now);
         self.running.sentences.look(&self.running.logs, now);
+        if let Some(watch) = &mut self.addresses {
+            watch.look(&self.running, now);
+        }
         if let Ending::Draining { until } = self.ending
             && self.stays_until.is_none_or(|stays| stays <= now)
             && (self.running.connections() == 0 || until.is_some_and(|u| u <= now))
@@ -295,6 +313,15 @@ impl Desk {
 }
 
 impl Desk {
+    fn hear_addresses(&mut self) {
+        let Some(watch) = &mut self.addresses else { return };
+        if let Err(e) = watch.hear() {
+            self.running.warn(format!("addresses of this machine are watched no more: {e}"));
+            // Closed, it leaves the epoll instance.
+            self.addresses = None;
+        }
+    }
+
     /// OCSP responses end and change, certificates expire: both are looked at from time to time.
     fn look_at_certificates(&mut self, now: Moment) {
         if self.look.is_some_and(|at| at <= now) {

@@ -51,6 +51,7 @@ impl Pen {
                 services: Arc::default(),
                 notify: Notify::default(),
                 means: Means { launcher: Err("not here".to_owned()), pid_file: None },
+                addresses: None,
             };
             tell.send(()).unwrap();
             run(control)

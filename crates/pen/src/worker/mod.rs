@@ -20,6 +20,7 @@ mod handshake;
 mod heads;
 mod hello;
 mod idlers;
+mod leaving;
 mod limiting;
 mod orders;
 mod queue;

@@ -37,6 +37,9 @@ impl Worker {
             Order::Close { service, slot, reply } => {
                 let _ = reply.send(self.close_by_number(service, slot));
             }
+            Order::AddressLeft { address, reply } => {
+                let _ = reply.send(self.close_at(address));
+            }
             Order::Report { service, rows, reply } => self.report(service, rows, &reply),
             Order::Answer { settle, done } => {
                 if settle {

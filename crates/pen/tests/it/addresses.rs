@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use pen_test::{
-    Client, Farm, Pen, Place, UdpServer, in_own_network, pen_program, run, run_here, until,
+    Client, End, Farm, Pen, Place, UdpClient, UdpServer, in_own_network, pen_program, run,
+    run_here, until,
 };
 
 const V4: &str = "192.0.2.1";
@@ -101,4 +102,119 @@ fn an_address_that_is_not_there_is_refused_unless_it_may_come() {
             assert!(live.stdout.contains("no address of this machine yet"), "{}", live.stdout);
         },
     );
+}
+
+/// How often a reason has occurred.
+fn count(pen: &Pen, service: usize, reason: &str) -> u64 {
+    let all: serde_json::Value = serde_json::from_str(&pen.ctl("overview json")).expect("JSON");
+    all["services"][service]["totals"]["closed"][reason].as_u64().unwrap_or(0)
+}
+
+#[test]
+fn what_is_bound_to_an_address_that_leaves_is_closed() {
+    let test = "addresses::what_is_bound_to_an_address_that_leaves_is_closed";
+    in_own_network(test, "true", || {
+        let farm = Farm::banners(1);
+        let pen = Pen::over(&farm).listen(&place("::", 8_000)).start();
+        [V4, V6].into_iter().for_each(|ip| address("add", ip));
+        let client = |ip: &str| {
+            let dial = || Client::connect(&place(ip, 8_000)).ok();
+            let client = until("a connection", dial);
+            assert!(client.read_line().starts_with("s0 "));
+            client
+        };
+        let stays = client("127.0.0.1");
+        for (n, ip) in [(2, V4), (4, V6)] {
+            let lost = [client(ip), client(ip)];
+            address("del", ip);
+            until("the connections to be closed", || {
+                (count(&pen, 0, "address_left") == n).then_some(())
+            });
+            until("the server to be free of them", || (pen.conns() == 1).then_some(()));
+            let notes = farm[0].notes();
+            assert_eq!(notes.iter().filter(|note| note.as_str() == "Reset").count() as u64, n);
+            drop(lost);
+            let said = format!(
+                "address {ip} has left this machine; 2 connections and 0 flows that used it are closed"
+            );
+            until(&said, || pen.stderr().contains(&said).then_some(()));
+            let events = pen.ctl("events json");
+            assert!(events.contains(r#""key":"address_left""#), "{events}");
+            assert!(events.contains(&format!(r#""address":"{ip}""#)), "{events}");
+            address("add", ip);
+            drop(client(ip));
+            until("the last to end", || (pen.conns() == 1).then_some(()));
+        }
+        assert_eq!(pen.stderr().matches("has left this machine").count(), 2);
+        stays.send("still here\n").expect("its address is there");
+        assert_eq!(stays.read_line(), "still here\n");
+    });
+}
+
+#[test]
+fn flows_and_ways_to_servers_are_closed_with_their_address() {
+    let test = "addresses::flows_and_ways_to_servers_are_closed_with_their_address";
+    in_own_network(test, "true", || {
+        let (farm, server) = (Farm::banners(1), UdpServer::named("udp"));
+        [V4, V6, "192.0.2.2"].into_iter().for_each(|ip| address("add", ip));
+        let file = format!(
+            "source 192.0.2.2\nserver 0 address 127.0.0.1 port {}\n\
+             service all\nprotocol udp\nlisten 0.0.0.0:53\nserver 0 address 127.0.0.1 port {1}\n\
+             service one\nprotocol udp\nlisten {V4}:54 [{V6}]:54\n\
+             server 0 address 127.0.0.1 port {1}\n",
+            farm[0].place().port(),
+            server.place().port(),
+        );
+        let pen = Pen::bare().file(&file).start();
+        let client = pen.client();
+        assert_eq!(client.read_line().trim_end(), "s0 192.0.2.2");
+        let udp = |ip, port| {
+            let from = if ip == V6 { "::1" } else { "127.0.0.1" };
+            let client = UdpClient::at(from, &place(ip, port));
+            until("an answer", || {
+                client.send(b"who?");
+                client.receive_within(Duration::from_millis(300))
+            });
+            client
+        };
+        let (_lost, _stays) = ([udp(V4, 53), udp(V4, 54), udp(V6, 54)], udp("127.0.0.1", 53));
+        let flows = || [1, 2].map(|service| count(&pen, service, "address_left"));
+        address("del", V4);
+        until("two flows to end", || (flows() == [1, 1]).then_some(()));
+        address("del", V6);
+        until("another to end", || (flows() == [1, 2]).then_some(()));
+        assert_eq!(count(&pen, 0, "address_left"), 0);
+        address("del", "192.0.2.2");
+        until("the connection to end", || (count(&pen, 0, "address_left") == 1).then_some(()));
+        assert_eq!(client.end(), End::Reset);
+        assert!(pen.stderr().contains("0 connections and 2 flows"), "{}", pen.stderr());
+    });
+}
+
+#[test]
+fn an_address_that_is_soon_back_has_not_left() {
+    in_own_network("addresses::an_address_that_is_soon_back_has_not_left", "true", || {
+        let farm = Farm::banners(1);
+        let pen = Pen::over(&farm).listen(&place("0.0.0.0", 8_000)).start();
+        address("add", V4);
+        let client = Client::connect(&place(V4, 8_000)).expect("pen listens");
+        assert!(client.read_line().starts_with("s0 "));
+        for _ in 0..3 {
+            run_here(&format!("ip address del {V4}/32 dev lo; ip address add {V4}/32 dev lo"));
+        }
+        // Another one goes for good; when that is told, the first has had its time.
+        address("add", "192.0.2.9");
+        let other = Client::connect(&place("192.0.2.9", 8_000)).expect("pen listens");
+        assert!(other.read_line().starts_with("s0 "));
+        address("del", "192.0.2.9");
+        until("the other one", || (count(&pen, 0, "address_left") == 1).then_some(()));
+        client.send("again\n").expect("nothing has happened");
+        assert_eq!(client.read_line(), "again\n");
+        pen.set("leaving_addresses keep");
+        assert_eq!(pen.ctl("leaving_addresses"), "keep\n");
+        address("del", V4);
+        pen.set("leaving_addresses keep");
+        std::thread::sleep(Duration::from_millis(1_500));
+        assert_eq!((count(&pen, 0, "address_left"), pen.conns()), (1, 1));
+    });
 }

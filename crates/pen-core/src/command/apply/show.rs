@@ -23,6 +23,7 @@ pub(super) fn apply(
             choice("http_forwarded", service.http_forwarded.word(), line.json)
         }
         Command::Protocol(None) => choice("protocol", service.protocol.word(), line.json),
+        Command::Leaving(None) => choice("leaving_addresses", process.leaving.word(), line.json),
         Command::Spread(None) => choice("udp_spread", service.udp_spread.word(), line.json),
         Command::ConnectionLog(None) => {
             log("connection_log", service.connection_log.as_ref(), line.json)

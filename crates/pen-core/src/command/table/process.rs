@@ -6,6 +6,7 @@ use super::{
 };
 use crate::command::words::Args;
 use crate::command::{Command, Fault};
+use crate::config::Leaving;
 use crate::sandbox::{Level, Sandbox};
 
 pub(super) const ROWS: &[Spec] = &[
@@ -147,6 +148,31 @@ pub(super) const ROWS: &[Spec] = &[
     .control_only()
     .since("0.1.0")
     .manual("The stages are calm, tight, full and critical; mem_max says what they are."),
+    Spec::new(
+        "leaving_addresses",
+        &["leaving_addresses [close|keep]"],
+        Scope::Process,
+        "what becomes of connections whose address leaves the machine",
+        |a| {
+            if a.rest.len() == 0 {
+                return Ok(Command::Leaving(None));
+            }
+            a.need_choice(&[Leaving::Close, Leaving::Keep].map(|choice| (choice.word(), choice)))
+                .map(|choice| Command::Leaving(Some(choice)))
+        },
+    )
+    .json()
+    .since("0.2.0")
+    .manual(
+        "When an address of this machine has been gone for a second (keepalived has moved it, its \
+         interface was removed), nothing reaches the sockets that have it: they would keep their servers \
+         busy until the kernel gives them up, after a quarter of an hour or never. close, the default, \
+         closes them at once, those that clients connected to and those that Pen connected to servers \
+         from, and the flows of UDP; reason address_left, told once with how many they were. Servers see \
+         a reset; so does a client if Pen may carry any address (CAP_NET_RAW, which transparent keeps; \
+         over IPv6 always), else the machine that has the address now tells it when it sends something. \
+         keep leaves them to their timeouts.",
+    ),
     Spec::new(
         "watchdog",
         &["watchdog [T]"],

@@ -1,9 +1,10 @@
 //! What the control thread asks of flows, and their timers.
 
+use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 
 use pen_core::connlog::What;
-use pen_core::flow::{DropReason, FlowEnd, FlowId};
+use pen_core::flow::{DropReason, FlowEnd, FlowId, FlowKey};
 use pen_core::memory;
 use pen_core::moment::Moment;
 use pen_core::report::ConnectionRow;
@@ -11,6 +12,7 @@ use pen_core::servers::ServerRef;
 use pen_sys::datagrams;
 
 use super::super::Worker;
+use super::super::leaving::{is, is_at};
 use super::Scene;
 
 impl Worker {
@@ -53,6 +55,32 @@ impl Worker {
             }
         });
         self.udp.doors.remove(&door);
+    }
+
+    /// An address has left the machine: flows end whose clients send to it, or that leave from it to
+    /// their servers. Answers how many.
+    pub(in super::super) fn end_flows_at(&mut self, station: u32, gone: IpAddr) -> u64 {
+        let mut count = 0;
+        self.with_scene(station, |worker, scene| {
+            let doors: Vec<usize> = worker
+                .doors
+                .iter()
+                .filter(|(_, d)| d.station == station && is_at(&*d.door.socket, gone))
+                .map(|(key, _)| key)
+                .collect();
+            let sent_to = |key: &FlowKey| match key.local {
+                Some((ip, _)) => is(ip, gone),
+                None => doors.contains(&(key.door as usize)),
+            };
+            let ports = &worker.udp.ports;
+            let leaves_from = |port| ports.socket(port).is_some_and(|socket| is_at(socket, gone));
+            let dead = worker.flow_ids(station, |f| sent_to(&f.key) || leaves_from(f.port));
+            for id in dead {
+                count += 1;
+                worker.end_flow(scene, id, FlowEnd::AddressLeft);
+            }
+        });
+        count
     }
 
     /// The service goes.
