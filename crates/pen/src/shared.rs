@@ -192,6 +192,13 @@ impl Service {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether a panic came while the tables were locked, since this was asked last.
+    pub fn tables_broke(&self) -> bool {
+        let broke = self.tables.is_poisoned();
+        self.tables.clear_poison();
+        broke
+    }
+
     /// Worker `worker` stops accepting until there is room here or in the process; it must look
     /// once more after this.
     pub fn starve(&self, pool: &Pool, worker: usize) {

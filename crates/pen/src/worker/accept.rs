@@ -6,10 +6,12 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use pen_core::addr::{ClientAddr, Peer};
+use pen_core::arrivals::Excess;
 use pen_core::journey::{Journey, Step};
 use pen_core::limits;
 use pen_core::relay::Side;
@@ -32,6 +34,18 @@ pub(super) enum Stop {
     Starved,
     /// The system ran out of something; try again in a while.
     Exhausted(io::Error),
+}
+
+/// How a client begins.
+struct Start {
+    /// To a server, or to the end; `None` if something is awaited first.
+    step: Option<Step>,
+    /// `client_acl` admits it.
+    permitted: bool,
+    /// Its hello is awaited.
+    asks: bool,
+    /// A TLS handshake is awaited.
+    shakes: bool,
 }
 
 impl Worker {
@@ -111,7 +125,7 @@ impl Worker {
         }
     }
 
-    /// Takes in an accepted client: number, row, first step.
+    /// Takes in an accepted client: number, row, first step. A defect that it meets is contained.
     pub(super) fn welcome(
         &mut self,
         station: u32,
@@ -120,10 +134,26 @@ impl Worker {
     ) {
         let live = service.live.load();
         let mut conn = Conn::new(station, 0, Some(socket), peer, self.now);
-        match self.admit_source(service, &live, &conn.visitor) {
-            Ok(admission) => conn.admission = admission,
-            Err(excess) => return self.turn_away_source(service, conn, excess),
+        let begun = catch_unwind(AssertUnwindSafe(|| self.take_in(service, &live, &mut conn)));
+        match begun {
+            Ok(Ok(start)) => {
+                let key = self.insert(conn);
+                self.contain(key, |this| this.start_off(key, service, &live, start));
+            }
+            Ok(Err(excess)) => self.turn_away_source(service, conn, excess),
+            Err(panic) => self.bury_newcomer(service, conn, panic),
         }
+    }
+
+    /// What is decided before the client is in the worker's tables. Nothing but `conn` knows what it
+    /// holds by then.
+    fn take_in(
+        &mut self,
+        service: &Service,
+        live: &Live,
+        conn: &mut Conn,
+    ) -> Result<Start, Excess> {
+        conn.admission = self.admit_source(service, live, &conn.visitor)?;
         if conn.client_is_unix() {
             conn.from_client.read_to_the_last();
         }
@@ -133,28 +163,33 @@ impl Worker {
         // Routes look at what the client says before anybody decrypts it. A denied client costs a
         // handshake only where there is a server for it.
         let asks = permitted && live.routes.is_some();
-        let terminator = service.tls.load();
-        let terminator =
-            terminator.as_ref().filter(|_| !asks && (permitted || live.abuse.is_some()));
-        let waits =
-            terminator.is_some() || asks || permitted && (live.config.peek || live.config.dummy);
-        let step = self.enter(service, &live, &mut conn, permitted, waits);
-        service.count(self.index, Tally::accepted);
-        self.say_accepted(service, &conn);
+        let shakes = !asks && (permitted || live.abuse.is_some()) && service.tls.load().is_some();
+        let waits = shakes || asks || permitted && (live.config.peek || live.config.dummy);
+        let step = self.enter(service, live, conn, permitted, waits);
         let first_bytes_to = if live.config.dummy { Phase::Dummy } else { Phase::Peeking };
         conn.phase = if step.is_some() { Phase::Connecting } else { first_bytes_to };
-        conn.tap = super::tap::for_client(&live.config, peer, terminator.is_some());
-        let key = self.insert(conn);
-        if let Some(Step::Close(_)) = step {
+        conn.tap = super::tap::for_client(&live.config, conn.visitor.peer, shakes);
+        #[cfg(debug_assertions)]
+        super::faults::at_accept(conn);
+        Ok(Start { step, permitted, asks, shakes })
+    }
+
+    /// The first step of a client that is in the tables.
+    fn start_off(&mut self, key: u32, service: &Service, live: &Live, start: Start) {
+        service.count(self.index, Tally::accepted);
+        let Some(conn) = self.conns.get(key as usize) else { return };
+        let station = conn.station;
+        self.say_accepted(service, conn);
+        if let Some(Step::Close(_)) = start.step {
             // Nothing to wait for.
         } else if self.watch(key, Side::Client, epoll::EventFlags::empty()).is_err() {
             return self.out_of_resources(key);
         }
-        match (step, terminator) {
-            (Some(step), _) => self.walk(key, service, &live, step),
-            (None, _) if asks => self.await_hello(key, service, &live),
-            (None, Some(_)) => self.await_handshake(key, service, &live, permitted),
-            (None, None) => self.await_first_bytes(key, station),
+        match start.step {
+            Some(step) => self.walk(key, service, live, step),
+            None if start.asks => self.await_hello(key, service, live),
+            None if start.shakes => self.await_handshake(key, service, live, start.permitted),
+            None => self.await_first_bytes(key, station),
         }
     }
 

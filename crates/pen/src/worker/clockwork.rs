@@ -47,11 +47,12 @@ impl Worker {
                 return self.due_by(due);
             }
             if self.conns.get(key as usize).is_some_and(|c| c.phase == Phase::Hello) {
-                self.hello_timed_out(key, timeout_s);
+                self.contain(key, |this| this.hello_timed_out(key, timeout_s));
                 continue;
             }
             let why = format!("not over after {timeout_s} s");
-            self.refuse_handshake(key, &Trouble::new(TlsFault::TimedOut, &why));
+            let trouble = Trouble::new(TlsFault::TimedOut, &why);
+            self.contain(key, |this| this.refuse_handshake(key, &trouble));
         }
     }
 
@@ -65,7 +66,7 @@ impl Worker {
             if self.now < due {
                 return self.due_by(due);
             }
-            self.connect_timed_out(station, key);
+            self.contain(key, |this| this.connect_timed_out(station, key));
         }
     }
 
@@ -89,7 +90,7 @@ impl Worker {
             if self.now < due {
                 return self.due_by(due);
             }
-            self.finish(key, Manner::Reset, CloseReason::IdleTimeout);
+            self.time_out(key, CloseReason::IdleTimeout);
         }
     }
 
@@ -112,7 +113,7 @@ impl Worker {
             if self.now < due {
                 return self.due_by(due);
             }
-            self.finish(key, Manner::Reset, CloseReason::HalfCloseTimeout);
+            self.time_out(key, CloseReason::HalfCloseTimeout);
         }
     }
 
@@ -124,7 +125,7 @@ impl Worker {
             if self.now < due {
                 return self.due_by(due);
             }
-            self.finish(key, Manner::Reset, CloseReason::ClientSilent);
+            self.time_out(key, CloseReason::ClientSilent);
         }
     }
 
@@ -136,8 +137,17 @@ impl Worker {
             if self.now < due {
                 return self.due_by(due);
             }
-            self.hello_timed_out(key, limits::ROUTE_WAIT_S);
+            self.contain(key, |this| this.hello_timed_out(key, limits::ROUTE_WAIT_S));
         }
+    }
+
+    /// A connection was quiet for too long.
+    fn time_out(&mut self, key: u32, reason: CloseReason) {
+        self.contain(key, |this| {
+            #[cfg(debug_assertions)]
+            this.conns.get(key as usize).inspect(|conn| super::faults::at_timer(conn));
+            this.finish(key, Manner::Reset, reason);
+        });
     }
 
     fn look_at_doors(&mut self) {

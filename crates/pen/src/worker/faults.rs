@@ -4,6 +4,8 @@
 //!
 //! | Word | What happens |
 //! |---|---|
+//! | `panic-accept` | a panic when a client has its number and its server, before it is a connection |
+//! | `panic-timer` | a panic when a connection has timed out |
 //! | `panic-early` | a panic at an event before bytes move |
 //! | `panic-open` | a panic at an event of an open connection |
 //! | `panic-ending` | a panic while a connection is ended |
@@ -63,6 +65,16 @@ pub fn at_frame(bytes: &[u8]) {
     if word_for(from) == Some("stall-frame") {
         stall();
     }
+}
+
+/// When a client that was accepted holds all that it gets before it is in the tables.
+pub(super) fn at_accept(conn: &Conn) {
+    assert_ne!(meant(conn), Some("panic-accept"), "a defect on demand, at the beginning");
+}
+
+/// When a connection has timed out.
+pub(super) fn at_timer(conn: &Conn) {
+    assert_ne!(meant(conn), Some("panic-timer"), "a defect on demand, at a timer");
 }
 
 /// While a connection is ended.

@@ -163,7 +163,7 @@ impl Worker {
     fn resume(&mut self, service: u32) {
         let Some(station) = self.by_service.get(&service).copied() else { return };
         // Who was accepted already comes first.
-        self.serve_queued(station);
+        self.contain_choices(|this| this.serve_queued(station));
         self.admit_waiting(station);
         let doors = self.stations.get(station as usize).map(|s| s.doors.clone());
         for key in doors.unwrap_or_default() {
@@ -191,7 +191,7 @@ impl Worker {
     fn close_by_number(&mut self, service: u32, slot: u32) -> bool {
         let found = self.key_of(service, slot);
         if let Some(key) = found {
-            self.finish(key, Manner::Reset, CloseReason::OperatorClosed);
+            self.contain(key, |this| this.finish(key, Manner::Reset, CloseReason::OperatorClosed));
         }
         let station = self.by_service.get(&service).copied();
         found.is_some() || station.is_some_and(|s| self.close_flow(s, slot))

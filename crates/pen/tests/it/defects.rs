@@ -73,6 +73,45 @@ fn a_panic_before_bytes_move_is_no_different() {
 }
 
 #[test]
+fn a_panic_while_a_client_is_accepted_gives_back_its_place() {
+    let farm = Farm::one(&acts::echo());
+    let Some(builder) = with("panic-accept", &farm) else { return };
+    let mut pen = builder.command("limit_conn 2").args(["-x", "3"]).start();
+    let other = pen.client();
+    echoes(&other, "before");
+    for _ in 0..20 {
+        let victim = pen.client_from(VICTIM);
+        let _ = victim.send("hello\n");
+        assert_eq!(victim.end(), End::Reset, "its end is no good one");
+    }
+    echoes(&other, "after");
+    until("the places to be free", || (pen.conns() == 1).then_some(()));
+    let second = pen.client();
+    echoes(&second, "one of two");
+    let overview = pen.ctl("overview json");
+    assert!(overview.contains("\"defect\":20"), "{overview}");
+    drop((other, second));
+    pen.wait_idle();
+    assert!(pen.stderr().contains("client 127.0.0.66 met a defect of Pen"), "{}", pen.stderr());
+    assert_eq!(pen.stop(), Some(0));
+}
+
+#[test]
+fn a_panic_at_a_timer_ends_one_connection() {
+    let farm = Farm::one(&acts::echo());
+    let Some(builder) = with("panic-timer", &farm) else { return };
+    let mut pen = builder.command("idle_timeout 1").start();
+    let victim = pen.client_from(VICTIM);
+    echoes(&victim, "hello");
+    assert_eq!(victim.end(), End::Reset);
+    echoes(&pen.client(), "still here");
+    pen.wait_idle();
+    let overview = pen.ctl("overview json");
+    assert!(overview.contains("\"defect\":1"), "{overview}");
+    assert_eq!(pen.stop(), Some(0));
+}
+
+#[test]
 fn a_panic_while_a_connection_is_ended_ends_pen_loudly() {
     let farm = Farm::one(&acts::echo());
     let Some(builder) = with("panic-ending", &farm) else { return };
