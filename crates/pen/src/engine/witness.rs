@@ -21,7 +21,7 @@ use crate::engine::{Flow, Pumped, Scratch, Tap};
 
 const SIDES: [Side; 2] = [Side::Client, Side::Server];
 /// Looks at bytes that the kernel holds back, 200 microseconds apart.
-const PATIENCE: u32 = 25_000;
+const PATIENCE: u32 = 10_000;
 const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 /// The byte at `at` of what comes from `side`: a lost, doubled or moved one shows.
@@ -454,14 +454,15 @@ impl Stage {
         }
     }
 
-    /// Whether the kernel has bytes that it will still deliver.
+    /// Whether the kernel has bytes for a far end that it will still deliver, or an end behind them.
+    /// Those for a near end that nobody reads any more would be waited for in vain.
     fn is_on_the_way(&self) -> bool {
-        let near = self.near.iter().flatten();
-        let far = self.far.iter().filter_map(|f| f.socket.as_ref());
-        near.chain(far).any(|socket| {
-            rustix::net::getpeername(socket).is_ok()
-                && sockets::unacknowledged(socket).is_ok_and(|n| n > 0)
-        })
+        let owed = self.far.iter().any(|f| f.socket.is_some() && f.saw.is_none());
+        self.phase == Phase::Gone && owed
+            || self.near.iter().flatten().any(|socket| {
+                rustix::net::getpeername(socket).is_ok()
+                    && sockets::unacknowledged(socket).is_ok_and(|n| n > 0)
+            })
     }
 
     fn traces(&self) -> impl PartialEq + use<> {
