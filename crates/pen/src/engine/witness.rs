@@ -457,12 +457,16 @@ impl Stage {
     /// Whether the kernel has bytes for a far end that it will still deliver, or an end behind them.
     /// Those for a near end that nobody reads any more would be waited for in vain.
     fn is_on_the_way(&self) -> bool {
+        let is_sent = |socket: &TcpStream| {
+            rustix::net::getpeername(socket).is_ok()
+                && sockets::unacknowledged(socket).is_ok_and(|n| n > 0)
+        };
         let owed = self.far.iter().any(|f| f.socket.is_some() && f.saw.is_none());
+        let read = |far: &&Far| self.phase == Phase::Open && self.relay.flows(far.side);
+        let mut heard = self.far.iter().filter(read).filter_map(|f| f.socket.as_ref());
         self.phase == Phase::Gone && owed
-            || self.near.iter().flatten().any(|socket| {
-                rustix::net::getpeername(socket).is_ok()
-                    && sockets::unacknowledged(socket).is_ok_and(|n| n > 0)
-            })
+            || self.near.iter().flatten().any(is_sent)
+            || heard.any(is_sent)
     }
 
     fn traces(&self) -> impl PartialEq + use<> {
