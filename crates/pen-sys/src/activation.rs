@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use rustix::fs::OFlags;
 use rustix::io::FdFlags;
-use rustix::net::sockopt::{socket_acceptconn, socket_type};
+use rustix::net::sockopt::{ipv6_v6only, socket_acceptconn, socket_reuseport, socket_type};
 use rustix::net::{SocketAddrUnix, SocketType, getsockname, listen};
 
 /// The first descriptor that is handed over.
@@ -29,6 +29,10 @@ pub struct Handed {
     pub place: Place,
     /// Datagrams come to it, not connections.
     pub datagram: bool,
+    /// Others may be opened at the same place (SO_REUSEPORT).
+    pub joinable: bool,
+    /// At an IPv6 address: it leaves IPv4 clients to others.
+    pub v6only: bool,
     /// The kernel's number of the socket: two descriptors with the same one are the same socket.
     pub number: u64,
 }
@@ -104,7 +108,9 @@ pub fn recognise(socket: OwnedFd) -> Option<Handed> {
             Place::Unix(PathBuf::from(std::ffi::OsStr::from_bytes(path.path_bytes()?)))
         }
     };
-    Some(Handed { socket, place, datagram, number })
+    let joinable = socket_reuseport(&socket).unwrap_or(false);
+    let v6only = ipv6_v6only(&socket).unwrap_or(false);
+    Some(Handed { socket, place, datagram, joinable, v6only, number })
 }
 
 /// Sets how many connections may wait at a listener.

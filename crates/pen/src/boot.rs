@@ -6,7 +6,6 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -286,9 +285,14 @@ fn open_doors(plan: &Plan, estate: &mut Estate, logs: &Logs) -> Result<Doors, Fa
     }
     let mut handed = estate.pool();
     let place = control_place(plan, logs)?;
+    let near = place.as_ref().is_some_and(|place| handed.is_near(place));
     let control = place.as_ref().and_then(|place| handed.take_one(place));
     let opened = publish::open(config, workers, handed).map_err(Failure::new)?;
-    let control = place.map(|place| open_control(plan, &place, control)).transpose()?;
+    let control = place.map(|place| match control {
+        Some(socket) => Ok(ControlDoor::adopt(&place, socket)),
+        None => open_control(plan, &place, near),
+    });
+    let control = control.transpose()?;
     Ok(Doors { workers, opened, control, gauge: Gauge::open() })
 }
 
@@ -366,16 +370,9 @@ fn control_place(plan: &Plan, logs: &Logs) -> Result<Option<Place>, Failure> {
     Ok(Some(listen.place))
 }
 
-fn open_control(
-    plan: &Plan,
-    place: &Place,
-    handed: Option<OwnedFd>,
-) -> Result<ControlDoor, Failure> {
-    if let Some(socket) = handed {
-        return Ok(ControlDoor::adopt(place, socket));
-    }
+fn open_control(plan: &Plan, place: &Place, ours: bool) -> Result<ControlDoor, Failure> {
     let word = plan.launch.control.as_deref().unwrap_or_default();
-    ControlDoor::open(place, plan.rights.user())
+    ControlDoor::open(place, plan.rights.user(), ours)
         .map_err(|e| Failure::new(format!("control port {word}: {e}")))
 }
 

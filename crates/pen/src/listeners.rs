@@ -106,6 +106,7 @@ impl Keeper {
         let there = old.values().flatten().map(|g| (g.protocol, &g.place));
         let mut ours = Ours::default();
         leaving.chain(there).for_each(|(protocol, place)| ours.add(protocol, place));
+        self.handed.spots().iter().for_each(|(protocol, place)| ours.add(*protocol, place));
         for service in &config.services {
             let mut gates = Vec::with_capacity(service.listen.len());
             // With direct server return nothing is accepted: clients and servers talk directly.
@@ -161,7 +162,7 @@ impl Keeper {
     }
 
     fn open(&mut self, wanted: &Wanted<'_>, old: &Gates, ours: &Ours) -> io::Result<Gate> {
-        let handed = self.handed.take(wanted.protocol, wanted.place);
+        let handed = self.handed.take(wanted);
         let (sockets, shared) = match wanted.place {
             _ if !handed.is_empty() => {
                 handed::furnish(&handed, wanted)?;

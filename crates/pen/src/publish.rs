@@ -144,6 +144,7 @@ pub fn open(config: &Config, workers: usize, mut handed: Handed) -> Result<Opene
     let (vault, mut told) = Vault::default().prepare(config, clock::wall().0)?;
     let outward = Outward::default().load(config)?;
     let listen = config.process.metrics.as_ref();
+    let near = listen.is_some_and(|l| handed.is_near(&l.place));
     let web = listen.and_then(|l| Some(web::Door::adopt(l, handed.take_one(&l.place)?)));
     let mut keeper = Keeper::with(workers, handed);
     let gates = keeper.plan(&Gates::new(), config)?;
@@ -151,7 +152,7 @@ pub fn open(config: &Config, workers: usize, mut handed: Handed) -> Result<Opene
     told.warnings.extend(unwanted.sentences);
     let posts = dsr::Posts::default().plan(config, workers)?;
     let web = match (web, listen) {
-        (None, Some(listen)) => Some(web::Door::open(listen, None)?),
+        (None, Some(listen)) => Some(web::Door::open(listen, near)?),
         (adopted, _) => adopted,
     };
     let (web, facts, strays) = (web.map(Arc::new), web::Sources::open(), unwanted.names);

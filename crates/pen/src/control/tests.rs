@@ -38,7 +38,7 @@ impl Pen {
         let served = Arc::clone(&pool);
         let start = Running::start(config, gates, pool, logs, 500, Arc::default(), &names);
         let (running, _) = start.unwrap();
-        let door = ControlDoor::open(&Place::Unix(dir.join("ctl")), None).unwrap();
+        let door = ControlDoor::open(&Place::Unix(dir.join("ctl")), None, false).unwrap();
         let file = file.map(|f| dir.join(f).to_str().unwrap().to_owned());
         let (tell, started) = std::sync::mpsc::channel();
         let control = std::thread::spawn(move || {

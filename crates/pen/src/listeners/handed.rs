@@ -54,25 +54,47 @@ impl Pool {
         Self { handed, giver }
     }
 
-    /// Those that listen at `place`. `[::]` stands for all IPv4 addresses too.
-    pub(super) fn take(&mut self, protocol: Protocol, place: &Place) -> Vec<OwnedFd> {
-        let exactly = self.extract(protocol, place);
+    /// Those that are what a gate wants. Of a socket unit `[::]` stands for all IPv4 addresses too; one that
+    /// Pen opened itself, as it does so that others can join, is for what it was opened for.
+    pub(super) fn take(&mut self, wanted: &Wanted<'_>) -> Vec<OwnedFd> {
+        let Wanted { protocol, place, make, .. } = *wanted;
+        let fits = |h: &Handed| !h.joinable || h.v6only == make.v6only || !is_all_of_ipv6(place);
+        let exactly = self.extract(protocol, place, fits);
         match covering(place) {
-            Some(wider) if exactly.is_empty() => self.extract(protocol, &wider),
+            Some(wider) if exactly.is_empty() => self.extract(protocol, &wider, |h| !h.joinable),
             _ => exactly,
         }
     }
 
     /// The one that takes connections at `place`, where one is enough.
     pub fn take_one(&mut self, place: &Place) -> Option<OwnedFd> {
-        self.extract(Protocol::Tcp, place).pop()
+        self.extract(Protocol::Tcp, place, |_| true).pop()
     }
 
-    fn extract(&mut self, protocol: Protocol, place: &Place) -> Vec<OwnedFd> {
-        let fits = |h: &mut Handed| {
-            h.datagram == (protocol == Protocol::Udp) && is(&h.place, place) && is_there(place)
+    fn extract(
+        &mut self,
+        protocol: Protocol,
+        place: &Place,
+        fits: impl Fn(&Handed) -> bool,
+    ) -> Vec<OwnedFd> {
+        let is_wanted = |h: &mut Handed| {
+            protocol_of(h) == protocol && is(&h.place, place) && is_there(place) && fits(h)
         };
-        self.handed.extract_if(.., fits).map(|h| h.socket).collect()
+        self.handed.extract_if(.., is_wanted).map(|h| h.socket).collect()
+    }
+
+    /// Where there are listeners that nobody has taken. They make an address look taken that is free
+    /// for this process, which may open others beside them.
+    pub(super) fn spots(&self) -> Vec<(Protocol, Place)> {
+        self.handed.iter().map(|h| (protocol_of(h), place_of(h))).collect()
+    }
+
+    /// Whether one of them may be in the way of a listener at `place`.
+    #[must_use]
+    pub fn is_near(&self, place: &Place) -> bool {
+        let Place::Tcp(wanted) = place else { return false };
+        let near = |place: Place| matches!(place, Place::Tcp(a) if a.port() == wanted.port());
+        self.spots().into_iter().any(|(protocol, p)| protocol == Protocol::Tcp && near(p))
     }
 
     /// Closes what is left.
@@ -83,11 +105,7 @@ impl Pool {
             Giver::Before => "the process before",
         };
         for handed in std::mem::take(&mut self.handed) {
-            let protocol = if handed.datagram { Protocol::Udp } else { Protocol::Tcp };
-            let place = match handed.place {
-                activation::Place::Ip(address) => Place::Tcp(address),
-                activation::Place::Unix(path) => Place::Unix(path),
-            };
+            let (protocol, place) = (protocol_of(&handed), place_of(&handed));
             let sentence = format!(
                 "{who} handed over a listener at {place}, where no service listens; it is closed"
             );
@@ -129,6 +147,22 @@ pub(super) fn spread(
     (sockets.iter().cycle().take(workers).cloned().collect(), true)
 }
 
+fn protocol_of(handed: &Handed) -> Protocol {
+    if handed.datagram { Protocol::Udp } else { Protocol::Tcp }
+}
+
+fn place_of(handed: &Handed) -> Place {
+    match &handed.place {
+        activation::Place::Ip(address) => Place::Tcp(*address),
+        activation::Place::Unix(path) => Place::Unix(path.clone()),
+    }
+}
+
+/// `[::]`, the only address that may take clients of both families.
+fn is_all_of_ipv6(place: &Place) -> bool {
+    matches!(place, Place::Tcp(SocketAddr::V6(address)) if address.ip().is_unspecified())
+}
+
 fn is(handed: &activation::Place, place: &Place) -> bool {
     match (handed, place) {
         (activation::Place::Ip(a), Place::Tcp(b)) => a == b,
@@ -160,6 +194,7 @@ fn covering(place: &Place) -> Option<Place> {
 mod tests {
     use std::net::TcpListener;
 
+    use super::super::Make;
     use super::*;
 
     fn listeners(count: usize) -> Vec<OwnedFd> {
@@ -191,9 +226,12 @@ mod tests {
         let handed = [one.into(), twin.into()].into_iter().chain(listeners(1));
         let handed = handed.filter_map(activation::recognise).collect();
         let mut pool = Pool::new(handed, Giver::Before);
-        assert!(pool.take(Protocol::Udp, &place).is_empty());
-        assert_eq!(pool.take(Protocol::Tcp, &place).len(), 1);
-        assert!(pool.take(Protocol::Tcp, &place).is_empty());
+        let make = Make { v6only: false, multipath: false };
+        let wanted = |protocol| Wanted { protocol, place: &place, make, backlog: 1 };
+        assert!(pool.take(&wanted(Protocol::Udp)).is_empty());
+        assert!(pool.is_near(&place));
+        assert_eq!(pool.take(&wanted(Protocol::Tcp)).len(), 1);
+        assert!(pool.take(&wanted(Protocol::Tcp)).is_empty());
         let left = pool.close();
         assert_eq!((left.sentences.len(), left.names.len()), (1, 1));
         assert!(left.sentences[0].starts_with("the process before handed over"));

@@ -102,6 +102,52 @@ fn a_service_can_take_over_an_address() {
 }
 
 #[test]
+fn what_was_handed_over_and_is_not_wanted_is_in_nobodys_way() {
+    use pen_sys::activation::recognise;
+    let port = free_port();
+    let words = [
+        format!("127.0.0.1:{port}"),
+        format!("0.0.0.0:{port}"),
+        format!("[::1]:{port}"),
+        format!("[::]:{port}"),
+    ];
+    let lists: [&[usize]; 8] = [&[0], &[1], &[2], &[3], &[1, 3], &[0, 2], &[3, 0], &[0, 1, 2, 3]];
+    let all = lists.map(|list| list.iter().map(|n| words[*n].as_str()).collect::<Vec<_>>());
+    for before in &all {
+        for after in &all {
+            let old = Keeper::new(2).plan(&Gates::new(), &config(before)).unwrap();
+            let copies = stock::of(&old).into_iter().map(|k| k.socket.try_clone().unwrap());
+            let pool =
+                handed::Pool::new(copies.filter_map(recognise).collect(), Default::default());
+            let mut keeper = Keeper::with(2, pool);
+            let new = keeper.plan(&Gates::new(), &config(after)).unwrap();
+            // What is the same is the same socket, and the rest is let go.
+            let unwanted = keeper.close_unwanted().names.len();
+            if before == after {
+                assert_eq!(unwanted, 0, "{before:?}");
+            }
+            drop(old);
+            for gate in new.values().flatten() {
+                let Place::Tcp(mut address) = gate.place else { panic!("no address") };
+                if address.ip().is_unspecified() {
+                    let ip: IpAddr = if address.is_ipv4() {
+                        [127, 0, 0, 1].into()
+                    } else {
+                        [0, 0, 0, 0, 0, 0, 0, 1].into()
+                    };
+                    address.set_ip(ip);
+                }
+                assert!(TcpStream::connect(address).is_ok(), "{before:?} {after:?} {address}");
+            }
+            // [::] alone takes IPv4 clients, whatever was there.
+            if after.as_slice() == [words[3].as_str()] {
+                assert!(TcpStream::connect(("127.0.0.1", port)).is_ok(), "{before:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn all_ipv6_addresses_leave_ipv4_to_its_own_listener() {
     let port = free_port();
     let (v4, v6) = (format!("0.0.0.0:{port}"), format!("[::]:{port}"));

@@ -57,26 +57,17 @@ pub(super) enum Visitor {
 }
 
 impl Door {
-    /// Opens the socket. `before` is the one that it will take the place of: who has that port already need
-    /// not prove that it is free.
+    /// Opens the socket. `ours`: this process has that port already, and need not prove that it is free.
     ///
     /// # Errors
     /// A sentence for the operator.
-    pub fn open(listen: &Listen, before: Option<&Self>) -> Result<Self, String> {
+    pub fn open(listen: &Listen, ours: bool) -> Result<Self, String> {
         let socket = match &listen.place {
             Place::Tcp(address) => {
-                let ours = before.is_some_and(
-                    |b| matches!(b.listen.place, Place::Tcp(a) if a.port() == address.port()),
-                );
-                let free =
-                    if ours { Ok(()) } else { sockets::tcp_probe(*address, Binding::here(false)) };
+                let here = Binding::here(false);
+                let free = if ours { Ok(()) } else { sockets::tcp_probe(*address, here) };
                 free.and_then(|()| {
-                    sockets::tcp_bind(
-                        *address,
-                        Transport::Tcp,
-                        limits::WEB_BACKLOG,
-                        Binding::here(false),
-                    )
+                    sockets::tcp_bind(*address, Transport::Tcp, limits::WEB_BACKLOG, here)
                 })
             }
             Place::Unix(path) => sockets::unix_bind(path, limits::WEB_BACKLOG, Some(MODE)),
@@ -94,6 +85,15 @@ impl Door {
     /// Its name among the listeners.
     pub(super) fn kept(&self) -> Kept {
         Kept { name: "metrics".to_owned(), socket: Arc::clone(&self.socket) }
+    }
+
+    /// Whether it has the port of `place`.
+    pub(super) fn is_near(&self, place: &Place) -> bool {
+        let port = |place: &Place| match place {
+            Place::Tcp(address) => Some(address.port()),
+            Place::Unix(_) => None,
+        };
+        port(place).is_some() && port(place) == port(&self.listen.place)
     }
 
     /// Whether others than this machine can reach it.

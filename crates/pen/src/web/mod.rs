@@ -121,7 +121,10 @@ impl Web {
         let Some(listen) = &config.process.metrics else { return Ok(None) };
         match before {
             Some(door) if door.listen.place == listen.place => Ok(Some(door)),
-            before => Door::open(listen, before.as_deref()).map(|door| Some(Arc::new(door))),
+            before => {
+                let ours = before.is_some_and(|door| door.is_near(&listen.place));
+                Door::open(listen, ours).map(|door| Some(Arc::new(door)))
+            }
         }
     }
 

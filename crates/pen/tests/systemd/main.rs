@@ -147,6 +147,8 @@ fn the_units_start_a_working_pen_in_each_mode() {
     has("restart replaced active");
     has("restart heir serves");
     has("restart lost 0");
+    has("restart wider active 3");
+    has("restart http HTTP/1");
     has("restart ended success");
     has("restart dropped 0");
     has("broken started 1");

@@ -137,6 +137,13 @@ tell heir "$([ "$(penctl /run/pen/control pid)" = "$(systemctl show -P MainPID p
 touch /host/enough
 wait $load
 tell lost $(($(grep -c failed /host/load) - failed))
+# Another address with the port of one that is kept: the old one is in nobody's way.
+sed -i 's/127.0.0.1:80/0.0.0.0:80/' /etc/pen/pen.cfg
+systemctl reset-failed pen.service
+systemctl restart pen.service
+sleep 0.5
+tell wider "$(systemctl show -P ActiveState pen.service) $(systemctl show -P NFileDescriptorStore pen.service)"
+http 80
 stop
 tell dropped "$(systemctl show -P NFileDescriptorStore pen.service)"
 
