@@ -25,6 +25,7 @@ mod watching;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, TryRecvError};
 
 use pen_core::limits;
 use pen_core::moment::Moment;
@@ -54,6 +55,7 @@ use crate::logs::Level;
 use crate::publish::Running;
 use crate::reload::Reloads;
 use crate::resolve::Resolver;
+use crate::shared::Order;
 
 const DOOR: u64 = 0;
 const SIGNALS: u64 = 1;
@@ -171,6 +173,9 @@ struct Desk {
     replaced: bool,
     /// It does not end before this, whatever there is to wait for.
     stays_until: Option<Moment>,
+    /// While it drains: closed when all workers have left their doors. Until then they may take clients in
+    /// that nobody has counted yet.
+    leaving: Option<Receiver<()>>,
     stored: Stored,
     /// The addresses of the machine.
     addresses: Option<leaving::Watch>,
@@ -224,6 +229,7 @@ impl Desk {
             upgrade: None,
             replaced: false,
             stays_until: None,
+            leaving: None,
             stored: Stored::default(),
             addresses,
         })
@@ -303,12 +309,35 @@ impl Desk {
         }
         if let Ending::Draining { until } = self.ending
             && self.stays_until.is_none_or(|stays| stays <= now)
-            && (self.running.connections() == 0 || until.is_some_and(|u| u <= now))
         {
-            let all_gone = self.running.connections() == 0;
-            self.ending =
-                Ending::Now(if all_gone { ExitReason::Drained } else { ExitReason::Signal });
+            let all_gone = self.have_left_doors() && self.running.connections() == 0;
+            if all_gone || until.is_some_and(|u| u <= now) {
+                self.ending =
+                    Ending::Now(if all_gone { ExitReason::Drained } else { ExitReason::Signal });
+            }
         }
+    }
+
+    /// Workers take nobody in any more, by `order`; what they have goes on.
+    fn leave_doors_by(&mut self, order: impl Fn() -> Order) {
+        let (done, leaving) = mpsc::channel();
+        self.running.order_all(order);
+        self.running.order_all(|| Order::Answer { settle: false, done: done.clone() });
+        self.leaving = Some(leaving);
+    }
+
+    /// Whether all workers have done that.
+    fn have_left_doors(&mut self) -> bool {
+        let Some(leaving) = &self.leaving else { return true };
+        loop {
+            match leaving.try_recv() {
+                Ok(()) => {}
+                Err(TryRecvError::Empty) => return false,
+                Err(TryRecvError::Disconnected) => break,
+            }
+        }
+        self.leaving = None;
+        true
     }
 }
 

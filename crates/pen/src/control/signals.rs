@@ -59,7 +59,7 @@ impl Desk {
             e.with(Detail::Connections, left).saying(text)
         });
         self.running.close_doors();
-        self.running.order_all(|| Order::Drain);
+        self.leave_doors_by(|| Order::Drain);
     }
 
     fn show_status(&self) {

@@ -40,7 +40,7 @@ impl Pen {
         let (running, _) = start.unwrap();
         let door = ControlDoor::open(&Place::Unix(dir.join("ctl")), None, false).unwrap();
         let file = file.map(|f| dir.join(f).to_str().unwrap().to_owned());
-        let (tell, started) = std::sync::mpsc::channel();
+        let (tell, started) = mpsc::channel();
         let control = std::thread::spawn(move || {
             let signals = pen_sys::signals::open().unwrap();
             let control = Control {

@@ -141,7 +141,7 @@ impl Desk {
         self.notify.main_process(pid);
         self.running.board.drains();
         self.leave_doors();
-        self.running.order_all(|| Order::Yield);
+        self.leave_doors_by(|| Order::Yield);
         upgrade::yield_to(&way);
         let (own, left) = (std::process::id(), self.running.connections());
         let text = format!(

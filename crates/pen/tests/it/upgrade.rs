@@ -317,7 +317,8 @@ fn where_nothing_can_be_started_it_is_said_what_can_be_done() {
     if !is_root() {
         return eprintln!("skipped: other users need root");
     }
-    let builder = Pen::over(&farm).no_control().args(["-u", "65534"]);
+    let args = ["-u", "65534", "-O", "sandbox on"];
+    let builder = Pen::over(&farm).no_control().args(args);
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o777);
     std::fs::set_permissions(builder.path(""), mode).expect("it is ours");
     let mut pen = builder.start();
