@@ -292,6 +292,7 @@ fn build(setup: Setup) -> Scene {
         with_port: setup.with_port,
         table: maglev::Table::build(&servers),
         tarpit: Some(Ground { list, taken }),
+        standby: false,
     }
 }
 

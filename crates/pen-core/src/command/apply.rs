@@ -233,6 +233,7 @@ pub(super) fn switch<'a>(
     match which {
         Switch::AbortOnError => &mut process.abort_on_error,
         Switch::Ascii => &mut process.ascii,
+        Switch::DsrStandby => &mut service.dsr.standby,
         Switch::Dummy => &mut service.dummy,
         Switch::Forgetful => &mut service.mode.forgetful,
         Switch::Freebind => &mut service.sockets.freebind,

@@ -196,6 +196,8 @@ pub enum Switch {
     AbortOnError,
     /// `ascii`
     Ascii,
+    /// `dsr_standby`
+    DsrStandby,
     /// `dummy`
     Dummy,
     /// `forgetful`

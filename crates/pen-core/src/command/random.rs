@@ -150,6 +150,7 @@ fn choices(service: &mut ServiceConfig, bits: u32) {
     service.dsr.ip = bit(22).then_some(Ipv4Addr::new(10, 0, 0, 100).into());
     service.dsr.tarpit_acl = bit(23).then_some(u8::from(bit(24)) * 9);
     service.dsr.tarpit_check = bit(25);
+    service.dsr.standby = bit(27);
     service.sockets.mptcp = bit(10);
     service.sockets.freebind = bit(26);
     service.transparent = bit(20);

@@ -224,6 +224,7 @@ fn dsr(out: &mut Out, service: &ServiceConfig) {
     }
     out.line(&format!("tarpit_acl {}", service.dsr.tarpit_acl.map_or(-1, i16::from)));
     out.switch(service.dsr.tarpit_check, "tarpit_check");
+    out.switch(service.dsr.standby, "dsr_standby");
     out.number(Number::TarpitRate, &Process::default(), service);
 }
 

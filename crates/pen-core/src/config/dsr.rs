@@ -17,6 +17,8 @@ pub struct Dsr {
     pub tarpit_check: bool,
     /// Answers of the tarpit per second, at least 1.
     pub tarpit_rate: u32,
+    /// Another machine answers for the service's addresses.
+    pub standby: bool,
 }
 
 impl Default for Dsr {
@@ -27,6 +29,7 @@ impl Default for Dsr {
             tarpit_acl: None,
             tarpit_check: true,
             tarpit_rate: limits::TARPIT_RATE_DEFAULT,
+            standby: false,
         }
     }
 }

@@ -52,11 +52,18 @@ pub struct Scene {
     pub table: maglev::Table,
     /// What the tarpit answers for, if there is one.
     pub tarpit: Option<tarpit::Ground>,
+    /// Another machine answers for the service's addresses; frames that come all the same are passed on.
+    pub standby: bool,
 }
 
 impl Scene {
     fn is_ours(&self, ip: IpAddr) -> bool {
         self.doors.iter().any(|door| door.0 == ip)
+    }
+
+    /// Whether who asks for the address is to come here.
+    fn answers_for(&self, ip: IpAddr) -> bool {
+        !self.standby && self.is_ours(ip)
     }
 
     fn has_door(&self, ip: IpAddr, port: u16) -> bool {
@@ -357,7 +364,7 @@ fn answer(scene: &Scene, frame: &Frame<'_>, arp: &Arp) -> Deed {
     if !arp.is_request || arp.sender == arp.target {
         return Deed::Drop(DropReason::Heard);
     }
-    if scene.is_ours(arp.target.into()) {
+    if scene.answers_for(arp.target.into()) {
         // Back the way it came, whatever it says of itself: nobody is made to shout at a third.
         return Deed::Answer(arp::reply(scene.own, frame.from, arp, frame.tags));
     }
@@ -379,7 +386,7 @@ fn discover(
     }
     let IpAddr::V6(asker) = packet.from else { return Verdict::drop(DropReason::Malformed) };
     let heard = if asker.is_unspecified() { None } else { heard(packet.from) };
-    if !scene.is_ours(neighbour.target.into()) {
+    if !scene.answers_for(neighbour.target.into()) {
         return Verdict { deed: Deed::Drop(DropReason::Elsewhere), heard };
     }
     let built = ndp::advertisement(scene.own, neighbour.target, asker, frame.from, frame.tags);

@@ -56,6 +56,7 @@ fn scene(transport: Transport, servers: u8) -> Scene {
         with_port: false,
         table: maglev::Table::build(&servers),
         tarpit: None,
+        standby: false,
     }
 }
 
@@ -325,6 +326,25 @@ fn questions_for_the_service_are_answered() {
     let verdict = judge().judge(&scene, &stage, told.bytes(), Moment(0));
     assert_eq!(verdict.heard, Some((ip.into(), mac(11))));
     assert_eq!(verdict.deed, Deed::Drop(DropReason::Heard));
+}
+
+#[test]
+fn a_standby_answers_for_nothing_and_passes_on() {
+    let (scene, stage) = (Scene { standby: true, ..scene(Transport::Tcp, 5) }, Stage::default());
+    let IpAddr::V4(ip) = v4(VIP) else { panic!() };
+    let mut asked = arp::request(mac(200), ip).bytes().to_vec();
+    asked[28..32].copy_from_slice(&[10, 0, 0, 7]);
+    let IpAddr::V6(ip) = v6(VIP.into()) else { panic!() };
+    for frame in [&asked[..], ndp::solicitation(mac(200), ip).bytes()] {
+        let verdict = judge().judge(&scene, &stage, frame, Moment(0));
+        assert_eq!(verdict.deed, Deed::Drop(DropReason::Elsewhere));
+    }
+    let active = Scene { standby: false, ..self::scene(Transport::Tcp, 5) };
+    for client in 2..20 {
+        let draft = Draft::tcp(v4(client), v4(VIP), 80, ACK);
+        let here = sent(&mut judge(), &scene, &stage, &draft);
+        assert_eq!(here, sent(&mut judge(), &active, &stage, &draft));
+    }
 }
 
 #[test]

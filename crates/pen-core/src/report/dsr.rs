@@ -18,6 +18,8 @@ pub struct DsrRow {
     pub mac: String,
     /// It can carry frames.
     pub up: bool,
+    /// Another machine answers for the service's addresses.
+    pub standby: bool,
     /// Threads that look at frames.
     pub threads: usize,
     /// Since the service began.
@@ -64,8 +66,12 @@ pub fn text(row: &DsrRow) -> String {
     let mut reply = String::new();
     let c = &row.counts;
     let link = if row.up { "up" } else { "down" };
+    let standby = if row.standby { " standby" } else { "" };
     let (interface, mac, threads) = (&row.interface, &row.mac, row.threads);
-    line(&mut reply, format_args!("interface {interface} mac {mac} link {link} threads {threads}"));
+    line(
+        &mut reply,
+        format_args!("interface {interface} mac {mac} link {link} threads {threads}{standby}"),
+    );
     line(&mut reply, format_args!("forwarded frames {} bytes {}", c.forwarded, c.forwarded_bytes));
     line(&mut reply, format_args!("answered {} tarpit {} lost {}", c.answered, c.tarpit, c.lost));
     for (why, count) in dropped(c).filter(|(_, count)| *count != 0) {
@@ -95,6 +101,7 @@ pub fn json(row: &DsrRow) -> String {
         interface: &'a str,
         mac: &'a str,
         up: bool,
+        standby: bool,
         threads: usize,
         forwarded: Forwarded,
         answered: u64,
@@ -109,6 +116,7 @@ pub fn json(row: &DsrRow) -> String {
         interface: &row.interface,
         mac: &row.mac,
         up: row.up,
+        standby: row.standby,
         threads: row.threads,
         forwarded: Forwarded { frames: c.forwarded, bytes: c.forwarded_bytes },
         answered: c.answered,

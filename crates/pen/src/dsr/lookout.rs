@@ -40,12 +40,14 @@ impl Lookout {
                 return now;
             }
         }
+        if view.scene.standby {
+            self.announced = false;
+        } else if self.present && !self.announced {
+            self.announced = true;
+            self.announce(view, socket);
+        }
         if now >= self.servers_due && self.present {
             self.servers_due = now.plus_ms(limits::DSR_LOOK_MS);
-            if !self.announced {
-                self.announced = true;
-                self.announce(view, socket);
-            }
             self.look_at_servers(shared, view, socket, now);
         }
         if self.present { self.servers_due.min(self.link_due) } else { self.link_due }

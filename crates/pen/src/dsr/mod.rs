@@ -321,6 +321,7 @@ impl Shared {
             interface: self.interface.clone(),
             mac: link.mac.to_string(),
             up: link.up,
+            standby: view.scene.standby,
             threads: self.tallies.len(),
             counts: tally::sum(&self.tallies),
             servers: view.found(crate::clock::now()),

@@ -19,7 +19,7 @@ impl Shared {
             self.tarpit().hear(ip, now);
         }
         let service = &view.service.name;
-        if view.scene.doors.iter().any(|door| door.0 == ip) {
+        if !view.scene.standby && view.scene.doors.iter().any(|door| door.0 == ip) {
             let text = || {
                 format!(
                     "{service}: WARNING: {mac} on {} says that it has {ip}, the service's address; \

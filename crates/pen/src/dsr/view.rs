@@ -195,7 +195,8 @@ fn scene(config: &ServiceConfig, link: &Link) -> Scene {
         },
         with_port: config.mode.roundrobin,
         table: maglev::Table::build(&config.servers),
-        tarpit: ground(config, link),
+        tarpit: ground(config, link).filter(|_| !config.dsr.standby),
+        standby: config.dsr.standby,
     }
 }
 

@@ -70,6 +70,21 @@ pub(super) const ROWS: &[Spec] = &[
     .since("0.1.0")
     .manual("1000 unless it is set. Further questions are dropped and counted."),
     Spec::new(
+        "dsr_standby",
+        &["dsr_standby", "no dsr_standby"],
+        Scope::Service,
+        "with dsr_if: another machine answers for the service's addresses",
+        |_| Ok(on(Switch::DsrStandby)),
+    )
+    .no(|_| Ok(off(Switch::DsrStandby)))
+    .since("0.2.0")
+    .manual(
+        "For one of a pair of machines, between which keepalived moves the service: nobody is told that \
+         the addresses are here, and the tarpit is silent. Servers are looked for as always, and frames \
+         that come all the same are passed on. no dsr_standby tells the segment at once that the addresses are \
+         here now. Off by default. dist/keepalived/pen-notify switches it.",
+    ),
+    Spec::new(
         "dsr",
         &["dsr [json]"],
         Scope::Service,
