@@ -2,14 +2,17 @@
 //!
 //! `man` writes the manual pages and the command reference from the tables of pen-core, `man
 //! --check` says which of them are out of date, `tidy` says which house rules are broken. The last
-//! two also run as tests of this crate. `sbom` prints the bill of materials, `dist` makes a release in
-//! `target/dist`, `dist --twice` builds one in two places and compares.
+//! two also run as tests of this crate. `sbom` prints the bill of materials, `dist` makes the programs of a
+//! release in `target/dist`, `dist --twice` builds them in two places and compares, `release VERSION` sets
+//! the version, commits, tags and makes all that is handed out.
 #![forbid(unsafe_code)]
 
 mod man;
+mod programs;
 mod release;
 mod sbom;
 mod tidy;
+mod version;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -28,10 +31,16 @@ fn main() -> ExitCode {
             }
             Err(why) => vec![why],
         },
-        ["dist"] => release::build(&root()),
-        ["dist", "--twice"] => release::again(&root()),
+        ["dist"] => programs::build(&root()),
+        ["dist", "--twice"] => programs::again(&root()),
+        ["release", words @ ..] => match release::Wish::read(words) {
+            Ok(wish) => release::make(&root(), &wish),
+            Err(why) => vec![why],
+        },
         _ => {
-            eprintln!("usage: cargo xtask man [--check] | tidy | sbom | dist [--twice]");
+            eprintln!(
+                "usage: cargo xtask man [--check] | tidy | sbom | dist [--twice] | release VERSION"
+            );
             return ExitCode::from(2);
         }
     };

@@ -86,7 +86,7 @@ fn answers() {
     for (line, part) in [
         (&[][..], "usage: pen"),
         (&["-f", "--help", "-y"], "-t T "),
-        (&["--version"], "pen 0.1.0 (Rust)"),
+        (&["--version"], concat!("pen ", env!("CARGO_PKG_VERSION"), " (Rust)")),
     ] {
         let stop = read(line).unwrap_err();
         assert_eq!((stop.status, stop.stderr.as_str()), (0, ""));
