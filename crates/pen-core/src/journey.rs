@@ -198,6 +198,12 @@ impl Journey {
         load.count_failure(failure);
         self.blame(live, (from, &load, moves), failure, now);
         match self.go_on(&Asking { live, visitor: Some(visitor), now }, from, &mut passed) {
+            // The client did have a server, and is to see what that one did.
+            Step::Close(CloseReason::NoServer | CloseReason::Stubborn)
+                if failure == ConnectFailure::Reset =>
+            {
+                Step::Close(CloseReason::ServerReset)
+            }
             Step::Close(CloseReason::NoServer) => Step::Close(match failure {
                 ConnectFailure::LocalResources => CloseReason::OutOfResources,
                 ConnectFailure::NotTransparent => CloseReason::NotTransparent,

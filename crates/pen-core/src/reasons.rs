@@ -221,6 +221,9 @@ pub enum ConnectFailure {
     TlsHandshake,
     /// The server's certificate was refused; the server is blacklisted.
     TlsCertificate,
+    /// The server took the connection and reset it before it said anything. It answers, so it is not
+    /// blacklisted; had the reset come a moment later, the connection would have been an open one.
+    Reset,
     /// Pen has no descriptor, memory or source port left. Not the server's fault: it is not
     /// blacklisted.
     LocalResources,
@@ -231,12 +234,13 @@ pub enum ConnectFailure {
 
 impl ConnectFailure {
     /// Every failure, for tables and metrics.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Refused,
         Self::TimedOut,
         Self::Unreachable,
         Self::TlsHandshake,
         Self::TlsCertificate,
+        Self::Reset,
         Self::LocalResources,
         Self::NotTransparent,
     ];
@@ -250,6 +254,7 @@ impl ConnectFailure {
             Self::Unreachable => "unreachable",
             Self::TlsHandshake => "tls_handshake",
             Self::TlsCertificate => "tls_certificate",
+            Self::Reset => "reset",
             Self::LocalResources => "local_resources",
             Self::NotTransparent => "not_transparent",
         }
@@ -258,7 +263,7 @@ impl ConnectFailure {
     /// Whether the server is to blame and gets blacklisted.
     #[must_use]
     pub fn blames_server(self) -> bool {
-        !matches!(self, Self::LocalResources | Self::NotTransparent)
+        !matches!(self, Self::Reset | Self::LocalResources | Self::NotTransparent)
     }
 }
 

@@ -229,11 +229,18 @@ impl TestServer {
     /// When none comes before the deadline, or for other servers.
     #[must_use]
     pub fn next(&self) -> Served {
+        let served = self.next_within(deadline());
+        served.unwrap_or_else(|| panic!("no connection reached {}", self.book.name))
+    }
+
+    /// The same, if one comes in time.
+    ///
+    /// # Panics
+    /// For other servers.
+    #[must_use]
+    pub fn next_within(&self, patience: Duration) -> Option<Served> {
         let handed = self.handed.as_ref().expect("a server made by handing()");
-        let Ok(served) = lock(handed).recv_timeout(deadline()) else {
-            panic!("no connection reached {}", self.book.name);
-        };
-        served
+        lock(handed).recv_timeout(patience).ok()
     }
 
     /// Dies: when this returns, new connects are refused and open connections are reset.

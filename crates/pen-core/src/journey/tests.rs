@@ -85,11 +85,12 @@ fn stubborn_services_do_not_fail_over() {
 
 #[test]
 fn only_servers_to_blame_are_blacklisted() {
-    use ConnectFailure::{LocalResources, NotTransparent, Refused, TimedOut, Unreachable};
+    use ConnectFailure::{LocalResources, NotTransparent, Refused, Reset, TimedOut, Unreachable};
     for (failure, end) in [
         (Refused, CloseReason::NoServer),
         (TimedOut, CloseReason::NoServer),
         (Unreachable, CloseReason::NoServer),
+        (Reset, CloseReason::ServerReset),
         (LocalResources, CloseReason::OutOfResources),
         (NotTransparent, CloseReason::NotTransparent),
     ] {

@@ -28,6 +28,9 @@ impl Worker {
         loop {
             let server = match step {
                 Step::Connect(server) => server,
+                Step::Close(reason @ CloseReason::ServerReset) => {
+                    return self.finish(key, Manner::Reset, reason);
+                }
                 // No server was reached, so there is no stream that could be cut short: as the
                 // classic does, the client is closed.
                 Step::Close(reason) => {
@@ -100,7 +103,10 @@ impl Worker {
     pub(super) fn on_connect_event(&mut self, key: u32, flags: EventFlags) {
         let Some(conn) = self.conns.get(key as usize) else { return };
         let Some(up) = conn.up.as_ref() else { return };
-        if flags.intersects(EventFlags::ERR | EventFlags::HUP) {
+        // A reset that came with bytes before it ends an open connection, and reading tells of it: asking
+        // for the error here would take it away, and the end would look like a clean one.
+        let spoken = rustix::io::ioctl_fionread(up).is_ok_and(|bytes| bytes > 0);
+        if flags.intersects(EventFlags::ERR | EventFlags::HUP) && !spoken {
             let failure = match sockets::take_error(up) {
                 Err(error) => failure_of(&error),
                 // It was connected, and the server (a Unix one) has closed again. It may have said
@@ -108,7 +114,7 @@ impl Worker {
                 Ok(()) => return self.server_accepted(key, flags),
             };
             self.connect_failed(key, failure);
-        } else if flags.contains(EventFlags::OUT) {
+        } else if spoken || flags.contains(EventFlags::OUT) {
             self.server_accepted(key, flags);
         }
     }

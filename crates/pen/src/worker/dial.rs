@@ -116,6 +116,7 @@ pub(super) fn failure_of(error: &io::Error) -> ConnectFailure {
         Errno::HOSTUNREACH | Errno::NETUNREACH | Errno::HOSTDOWN | Errno::NETDOWN => {
             ConnectFailure::Unreachable
         }
+        Errno::CONNRESET | Errno::PIPE => ConnectFailure::Reset,
         _ => ConnectFailure::Refused,
     }
 }

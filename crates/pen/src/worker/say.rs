@@ -107,7 +107,8 @@ impl Worker {
                 failure.word()
             )
         };
-        let topic = if failure.blames_server() { Topic::ServerFailed } else { Topic::Shortage };
+        let of_server = failure.blames_server() || failure == ConnectFailure::Reset;
+        let topic = if of_server { Topic::ServerFailed } else { Topic::Shortage };
         self.logs.say_often(topic, Level::Always, text);
     }
 

@@ -31,11 +31,13 @@ impl Worker {
                 e.with(Detail::Client, client.addr.to_string()).saying(format!("{name}: {text}"))
             });
         }
-        let Some(which) = server.filter(|_| failure.blames_server()) else { return };
+        let reset = failure == ConnectFailure::Reset;
+        let Some(which) = server.filter(|_| reset || failure.blames_server()) else { return };
         let Some(server) = live.server(which) else { return };
         let seconds = live.config.blacklist_s;
         let out = server.load.blacklisted(self.now, seconds);
         let key = match out {
+            _ if reset => EventKey::ServerFailed,
             true if server.load.tell_out(self.now) => EventKey::ServerDown,
             false if seconds == 0 => EventKey::ServerFailed,
             // Known already. Or it was another place that failed.
@@ -44,8 +46,11 @@ impl Worker {
         let subject = Subject::new(key).at(name).server(which).because(failure.word());
         self.logs.event(subject, |e| {
             let place = server.place().map(|p| p.to_string()).unwrap_or_default();
-            let what =
-                if out { format!("blacklisted for {seconds} s") } else { "not blacklisted".into() };
+            let what = if out && !reset {
+                format!("blacklisted for {seconds} s")
+            } else {
+                "not blacklisted".into()
+            };
             e.with(Detail::BlacklistS, seconds)
                 .with(Detail::Client, client.addr.to_string())
                 .saying(format!("{name}: server {which} ({place}): {}; {what}", failure.word()))

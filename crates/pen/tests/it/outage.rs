@@ -189,3 +189,58 @@ fn a_connection_to_a_dying_server_ends_as_a_reset() {
     farm[0].die();
     assert_eq!(client.end(), End::Reset);
 }
+
+#[test]
+fn a_server_that_resets_at_once_is_not_called_dead() {
+    let mute = TestServer::start("mute", std::sync::Arc::new(pen_test::Served::abort));
+    let busy = TestServer::start(
+        "busy",
+        std::sync::Arc::new(|s: pen_test::Served| {
+            drop(s.send("421 busy\r\n"));
+            s.abort();
+        }),
+    );
+    for (server, words) in [(mute, ""), (busy, "421 busy\r\n")] {
+        let farm = Farm::from([server]);
+        let pen = Pen::over(&farm).start();
+        // Now and then the reset is there before the connect is known to have succeeded.
+        for n in 0..300 {
+            let Some(client) = client_of_resetting(&pen) else { continue };
+            let (said, end) = client.read_to_end();
+            let said = String::from_utf8_lossy(&said);
+            assert_eq!((said.as_ref(), end), (words, End::Reset), "client {n}");
+        }
+        assert_eq!(farm[0].accepted(), 300, "each client got its server");
+        assert!(!pen.stderr().contains("; blacklisted"), "{}", pen.stderr());
+    }
+}
+
+#[test]
+fn a_reset_before_the_first_byte_is_made_good_by_another_server() {
+    let farm = Farm::from([
+        TestServer::start("mute", std::sync::Arc::new(pen_test::Served::abort)),
+        TestServer::start("s1", acts::banner()),
+    ]);
+    let pen = Pen::over(&farm).args(["-r"]).start();
+    let (mut helped, mut reset) = (0, 0);
+    for _ in 0..400 {
+        match client_of_resetting(&pen).is_none_or(|client| client.read_line().is_empty()) {
+            false => helped += 1,
+            true => reset += 1,
+        }
+    }
+    // How many are reset depends on who is faster; nobody waits, and none is sent away.
+    assert_eq!(helped + reset, 400);
+    assert!(farm[0].accepted() >= 199, "it stays in the rotation");
+}
+
+/// A client; nothing if its connection was reset before its own connect had returned.
+fn client_of_resetting(pen: &Pen) -> Option<Client> {
+    match Client::connect(pen.place()) {
+        Ok(client) => Some(client),
+        Err(e) => {
+            assert_eq!(e.kind(), std::io::ErrorKind::ConnectionReset, "{e}");
+            None
+        }
+    }
+}
