@@ -150,7 +150,27 @@ impl Running {
         Some(answer)
     }
 
-    /// Connections that it has open with clients, if it can say.
+    /// Connections with servers by its own count, if it keeps one.
+    pub fn gauge(&self) -> Option<usize> {
+        let sum = |numbers: Vec<Option<usize>>| numbers.into_iter().sum::<Option<usize>>();
+        match self.subject {
+            Subject::Pen | Subject::Classic => {
+                let servers = self.control("servers")?;
+                let number = |line: &str| {
+                    line.split_once(" conn ")?.1.split_whitespace().next()?.parse().ok()
+                };
+                sum(servers.lines().map(number).collect())
+            }
+            Subject::Haproxy => {
+                let stat = self.control("show stat")?;
+                let servers = stat.lines().filter(|line| line.starts_with("service,s"));
+                sum(servers.map(|line| line.split(',').nth(4)?.parse().ok()).collect())
+            }
+            Subject::Nginx => None,
+        }
+    }
+
+    /// Connections that it has open with clients, as the kernel sees it.
     pub fn connections(&self) -> Option<usize> {
         let Place::Tcp(address) = &self.place else { return None };
         let table = sockets(&["tcp", "tcp6"]);

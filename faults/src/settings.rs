@@ -127,13 +127,13 @@ fn haproxy(setup: &Setup, scratch: &Scratch) -> String {
     for line in setup.lines(Subject::Haproxy, Scope::Shared) {
         let _ = writeln!(text, "  {line}");
     }
-    text += "listen service\n";
     let bind = match &setup.listen {
         Place::Tcp(address) => address.to_string(),
         Place::Unix(path) => format!("unix@{}", path.display()),
     };
     let tls = setup.tls.as_ref().map(|f| format!(" ssl crt {}", f.display())).unwrap_or_default();
-    let _ = writeln!(text, "  bind {bind}{tls}");
+    let further = listen_words(setup, Subject::Haproxy);
+    let _ = writeln!(text, "listen service\n  bind {bind}{tls}{further}");
     for line in setup.lines(Subject::Haproxy, Scope::Service) {
         let _ = writeln!(text, "  {line}");
     }
@@ -187,7 +187,8 @@ fn nginx(setup: &Setup, scratch: &Scratch) -> String {
         Place::Tcp(address) => address.to_string(),
         Place::Unix(path) => format!("unix:{}", path.display()),
     };
-    let _ = writeln!(text, "  }}\n  server {{\n    listen {listen}{udp}{ssl};");
+    let further = listen_words(setup, Subject::Nginx);
+    let _ = writeln!(text, "  }}\n  server {{\n    listen {listen}{udp}{ssl}{further};");
     if let Some(file) = &setup.tls {
         let file = file.display();
         let _ = writeln!(text, "    ssl_certificate {file};\n    ssl_certificate_key {file};");
@@ -198,8 +199,15 @@ fn nginx(setup: &Setup, scratch: &Scratch) -> String {
     for line in setup.lines(Subject::Nginx, Scope::Service) {
         let _ = writeln!(text, "    {line}");
     }
-    text += "    proxy_pass servers;\n  }\n}\n";
-    text
+    let mut lines = setup.lines(Subject::Nginx, Scope::Service);
+    if !lines.any(|line| line.starts_with("proxy_pass")) {
+        text += "    proxy_pass servers;\n";
+    }
+    text + "  }\n}\n"
+}
+
+fn listen_words(setup: &Setup, subject: Subject) -> String {
+    setup.lines(subject, Scope::Listen).map(|word| format!(" {word}")).collect()
 }
 
 /// The servers as this balancer writes them, with what is to follow each.

@@ -49,8 +49,11 @@ pub enum Scope {
     Global,
     /// A line of HAProxy's `defaults`, of nginx's `stream`.
     Shared,
-    /// A line of HAProxy's `listen`, of nginx's `server`.
+    /// A line of HAProxy's `listen`, of nginx's `server`; a `proxy_pass` of nginx's takes the place of
+    /// the usual one.
     Service,
+    /// What follows the address in HAProxy's `bind` and nginx's `listen`.
+    Listen,
     /// What follows each server in HAProxy's and nginx's lists, and in Pen's word (`:10`, say).
     Server,
 }
