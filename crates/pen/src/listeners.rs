@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -120,7 +120,7 @@ impl Keeper {
                     multipath: service.sockets.mptcp && tcp,
                 };
                 let freebind = service.sockets.freebind;
-                let wanted = Wanted { protocol, place, make, backlog: service.backlog, freebind };
+                let wanted = Wanted { protocol, place, make, service, freebind };
                 let kept = old.get(&service.name).and_then(|g| g.iter().find(|g| wanted.is(g)));
                 gates.push(match kept {
                     Some(gate) => gate.clone(),
@@ -178,7 +178,7 @@ impl Keeper {
             Place::Unix(path) => {
                 let socket = match self.ours(wanted, old) {
                     Some(socket) => socket.try_clone()?,
-                    None => sockets::unix_bind(path, wanted.backlog, None)?,
+                    None => sockets::unix_bind(path, wanted.service.backlog, None)?,
                 };
                 let socket = Arc::new(socket);
                 (vec![socket; self.workers], true)
@@ -204,7 +204,7 @@ impl Keeper {
         mut address: SocketAddr,
         ours: bool,
     ) -> io::Result<Vec<Arc<OwnedFd>>> {
-        let Wanted { protocol, make: Make { v6only, multipath }, backlog, freebind, .. } = *wanted;
+        let Wanted { protocol, make: Make { v6only, multipath }, service, freebind, .. } = *wanted;
         let binding = Binding { v6only, freebind };
         match protocol {
             _ if ours => {}
@@ -215,7 +215,13 @@ impl Keeper {
         let mut sockets = Vec::with_capacity(self.workers);
         for _ in 0..self.workers {
             let socket = match protocol {
-                Protocol::Tcp => sockets::tcp_bind(address, transport, backlog, binding)?,
+                Protocol::Tcp => {
+                    let backlog = service.backlog;
+                    // What the kernel refuses is told when the settings become true.
+                    let dress =
+                        |socket: BorrowedFd<'_>| drop(socket_options::dress(socket, service));
+                    sockets::tcp_bind_dressed(address, transport, backlog, binding, dress)?
+                }
                 Protocol::Udp => datagrams::listener(address, binding, limits::UDP_RECEIVE_BUFFER)?,
             };
             // With port 0 the first socket finds a port that the others must join.
@@ -248,7 +254,7 @@ struct Wanted<'a> {
     protocol: Protocol,
     place: &'a Place,
     make: Make,
-    backlog: u32,
+    service: &'a ServiceConfig,
     /// The machine need not have the address.
     freebind: bool,
 }

@@ -4,6 +4,7 @@
 //! error, what is refused or cut is a warning, and the service goes on without it.
 
 use std::fs;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use pen_core::addr::Place;
 use pen_core::config::{Config, ServiceConfig};
@@ -89,10 +90,14 @@ fn check_one(service: &ServiceConfig) -> Result<Vec<String>, String> {
     Ok(warnings)
 }
 
+/// Gives a listening socket the options that accepted ones inherit. Answers what was refused.
+pub fn dress(socket: BorrowedFd<'_>, service: &ServiceConfig) -> Vec<Refused> {
+    sockets::dress_again(socket, &of(service), service.sockets.defer_accept_s)
+}
+
 /// Gives listening sockets the options that accepted ones inherit, and the length of their queue.
 /// A socket that refuses an option still serves; that is told.
 pub fn tune(gates: &[Gate], service: &ServiceConfig) -> Vec<String> {
-    let options = of(service);
     let mut refusals = Vec::new();
     let backlog = i32::try_from(service.backlog).unwrap_or(i32::MAX);
     let doors = gates.iter().flat_map(|g| g.doors.iter().map(move |d| (&g.place, d)));
@@ -102,7 +107,7 @@ pub fn tune(gates: &[Gate], service: &ServiceConfig) -> Vec<String> {
             continue;
         }
         if matches!(place, Place::Tcp(_)) {
-            let refused = sockets::dress_again(socket, &options, service.sockets.defer_accept_s);
+            let refused = dress(socket.as_fd(), service);
             refusals.extend(refused.iter().map(|r| refusal(service, r)));
         }
         let _ = listen(socket, backlog);

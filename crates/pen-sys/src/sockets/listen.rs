@@ -7,7 +7,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr, set_socket_reuseport};
@@ -66,7 +66,23 @@ pub fn tcp_bind(
     backlog: u32,
     binding: Binding,
 ) -> io::Result<OwnedFd> {
+    tcp_bind_dressed(address, transport, backlog, binding, |_| ())
+}
+
+/// The same, with `dress` called before the first client can come: clients inherit options when they
+/// connect.
+///
+/// # Errors
+/// What socket, bind or listen says.
+pub fn tcp_bind_dressed(
+    address: SocketAddr,
+    transport: Transport,
+    backlog: u32,
+    binding: Binding,
+    dress: impl FnOnce(BorrowedFd<'_>),
+) -> io::Result<OwnedFd> {
     let socket = bound(address, transport, binding, true)?;
+    dress(socket.as_fd());
     listen(&socket, i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(socket)
 }

@@ -122,7 +122,7 @@ impl Pool {
 pub(super) fn furnish(sockets: &[OwnedFd], wanted: &Wanted<'_>) -> io::Result<()> {
     for socket in sockets {
         match (wanted.protocol, wanted.place) {
-            (Protocol::Tcp, _) => activation::set_backlog(socket, wanted.backlog)?,
+            (Protocol::Tcp, _) => activation::set_backlog(socket, wanted.service.backlog)?,
             (Protocol::Udp, Place::Tcp(address)) => {
                 datagrams::furnish(socket, *address, limits::UDP_RECEIVE_BUFFER)?;
             }
@@ -194,6 +194,8 @@ fn covering(place: &Place) -> Option<Place> {
 mod tests {
     use std::net::TcpListener;
 
+    use pen_core::config::ServiceConfig;
+
     use super::super::Make;
     use super::*;
 
@@ -227,7 +229,8 @@ mod tests {
         let handed = handed.filter_map(activation::recognise).collect();
         let mut pool = Pool::new(handed, Giver::Before);
         let make = Make { v6only: false, multipath: false };
-        let wanted = |protocol| Wanted { protocol, place: &place, make, backlog: 1 };
+        let service = &ServiceConfig::new("default");
+        let wanted = |protocol| Wanted { protocol, place: &place, make, service, freebind: false };
         assert!(pool.take(&wanted(Protocol::Udp)).is_empty());
         assert!(pool.is_near(&place));
         assert_eq!(pool.take(&wanted(Protocol::Tcp)).len(), 1);

@@ -65,6 +65,17 @@ fn an_address_in_use_is_an_error_and_ours_is_not() {
 }
 
 #[test]
+fn whoever_comes_first_inherits_the_options_too() {
+    let mut config = config(&[&format!("127.0.0.1:{}", free_port())]);
+    config.services[0].sockets.user_timeout_s = 4;
+    let gates = Keeper::new(2).plan(&Gates::new(), &config).unwrap();
+    // Clients can come from here on.
+    for door in gates.values().flatten().flat_map(|g| &g.doors) {
+        assert_eq!(rustix::net::sockopt::tcp_user_timeout(&door.socket), Ok(4_000));
+    }
+}
+
+#[test]
 fn leaving_and_coming_back_is_no_conflict() {
     let address = format!("127.0.0.1:{}", free_port());
     let mut keeper = Keeper::new(1);
