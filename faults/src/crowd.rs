@@ -1,18 +1,23 @@
 //! Clients that begin something, never end it, and say a byte now and then so as not to be idle.
 
-use std::io::{ErrorKind, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use pen_test::Place;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{SendFlags, send};
+use socket2::{Domain, SockAddr, Socket, Type};
 
 /// Between two bytes of one of them.
 const PACE: Duration = Duration::from_millis(500);
 /// Between two looks at all of them.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// Without waiting, and without a signal where nobody is.
+const SILENT: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 
 /// What became of them.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +49,7 @@ pub struct Talk {
 }
 
 struct Member {
-    socket: TcpStream,
+    socket: Socket,
     since: Instant,
 }
 
@@ -63,11 +68,6 @@ impl Crowd {
         let (to, sources) = (place.clone(), sources.to_vec());
         let thread = std::thread::spawn(move || live(&to, &sources, count, &talk, &mine, &told));
         Self { stop, fate, thread: Some(thread) }
-    }
-
-    /// What has become of them so far.
-    pub fn fate(&self) -> Fate {
-        self.look().0
     }
 
     fn look(&self) -> (Fate, bool) {
@@ -141,7 +141,9 @@ fn live(
             let byte = talk.then.get(said % talk.then.len()).copied().unwrap_or_default();
             said += 1;
             // One that has been closed is noticed at the next look.
-            members.iter().for_each(|m| drop({ &m.socket }.write(&[byte])));
+            for member in &members {
+                let _ = send(&member.socket, &[byte], SILENT);
+            }
         }
         if all {
             std::thread::sleep(LOOK);
@@ -150,26 +152,28 @@ fn live(
 }
 
 fn begin(place: &Place, source: IpAddr, first: &[u8]) -> Option<Member> {
-    let Place::Tcp(to) = place else { return None };
-    let from = SocketAddr::new(source, 0);
-    let mut socket = pen_test::dial_from(from, *to, Duration::from_millis(300)).ok()?;
-    let since = Instant::now();
+    let socket = match place {
+        Place::Tcp(to) => {
+            let from = SocketAddr::new(source, 0);
+            pen_test::dial_from(from, *to, Duration::from_millis(300)).ok()?.into()
+        }
+        Place::Unix(path) => {
+            let socket = Socket::new(Domain::UNIX, Type::STREAM, None).ok()?;
+            // With a full queue it would wait.
+            socket.set_nonblocking(true).ok()?;
+            socket.connect(&SockAddr::unix(path).ok()?).ok()?;
+            socket
+        }
+    };
     // One that is closed at once is noticed at the next look.
-    let _ = socket.write_all(first);
-    socket.set_nonblocking(true).ok()?;
-    Some(Member { socket, since })
+    let _ = send(&socket, first, SILENT);
+    Some(Member { socket, since: Instant::now() })
 }
 
-/// Whether a connection is open: bytes that wait to be read do not end it.
-fn is_there(socket: &TcpStream) -> bool {
-    let mut bytes = [0; 512];
-    loop {
-        match std::io::Read::read(&mut { socket }, &mut bytes) {
-            Ok(0) => return false,
-            Ok(_) => {}
-            Err(e) => return e.kind() == ErrorKind::WouldBlock,
-        }
-    }
+/// Whether the other side has not ended it; what it has sent is left unread.
+fn is_there(socket: &Socket) -> bool {
+    let mut watched = [PollFd::new(socket, PollFlags::RDHUP)];
+    !matches!(poll(&mut watched, Some(&Timespec::default())), Ok(1..))
 }
 
 #[cfg(test)]

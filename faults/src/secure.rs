@@ -10,7 +10,9 @@ use pen_test::{Authority, Place, Scratch, dial_from};
 use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
+};
 
 use crate::load::Wrong;
 
@@ -36,7 +38,7 @@ impl Secure {
     /// A new one.
     pub fn new() -> Self {
         let (authority, scratch) = (Authority::new("test authority"), Scratch::new());
-        let file = authority.sign(&[NAME]).write(&scratch, "default.pem");
+        let file = authority.sign(&[NAME, "*.many.example"]).write(&scratch, "default.pem");
         let mut roots = RootCertStore::empty();
         let root = CertificateDer::from_pem_slice(authority.pem().as_bytes()).expect("ours");
         roots.add(root).expect("an authority");
@@ -46,14 +48,23 @@ impl Secure {
         Self { file, config: Arc::new(config), authority, scratch }
     }
 
+    /// What clients of these versions want; they resume sessions.
+    pub fn config_of(&self, versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        let root = CertificateDer::from_pem_slice(self.authority.pem().as_bytes()).expect("ours");
+        roots.add(root).expect("an authority");
+        let config = ClientConfig::builder_with_protocol_versions(versions);
+        Arc::new(config.with_root_certificates(roots).with_no_client_auth())
+    }
+
     /// A client's first message, in its record.
     pub fn hello(&self) -> Vec<u8> {
-        let mut session = session(&self.config, NAME);
-        let mut bytes = Vec::new();
-        while session.wants_write() {
-            session.write_tls(&mut bytes).expect("memory takes it");
-        }
-        bytes
+        hello(&self.config)
+    }
+
+    /// The same of a client of one version.
+    pub fn hello_of(&self, version: &'static SupportedProtocolVersion) -> Vec<u8> {
+        hello(&self.config_of(&[version]))
     }
 
     /// A visit over TLS: until the server's line is there.
@@ -63,6 +74,38 @@ impl Secure {
     pub fn visit(&self, place: &Place, patience: Duration) -> Result<(Duration, String), Wrong> {
         visit(&self.config, place, NAME, patience).map(|(time, line, _)| (time, line))
     }
+}
+
+fn hello(config: &Arc<ClientConfig>) -> Vec<u8> {
+    let mut session = session(config, NAME);
+    let mut bytes = Vec::new();
+    while session.wants_write() {
+        session.write_tls(&mut bytes).expect("memory takes it");
+    }
+    bytes
+}
+
+/// A hello with another name in it; every length around it is made right.
+///
+/// # Panics
+/// When `old` is not in it, or it is no hello in one record.
+pub fn renamed(hello: &[u8], old: &str, new: &[u8]) -> Vec<u8> {
+    let at = hello.windows(old.len()).position(|w| w == old.as_bytes()).expect("the name");
+    let session = 5 + 4 + 2 + 32;
+    let ciphers = session + 1 + usize::from(hello[session]);
+    let methods =
+        ciphers + 2 + usize::from(u16::from_be_bytes([hello[ciphers], hello[ciphers + 1]]));
+    let extensions = methods + 1 + usize::from(hello[methods]);
+    let mut bytes = hello.to_vec();
+    // Record, message, all extensions, this one, its list, the name.
+    for place in [3, 7, extensions, at - 7, at - 5, at - 2] {
+        let was = u16::from_be_bytes([hello[place], hello[place + 1]]);
+        let is = usize::from(was) + new.len() - old.len();
+        let is = u16::try_from(is).expect("less than 64 KiB");
+        bytes[place..place + 2].copy_from_slice(&is.to_be_bytes());
+    }
+    bytes.splice(at..at + old.len(), new.iter().copied());
+    bytes
 }
 
 /// A session that asks for `name`.

@@ -56,7 +56,7 @@ fn pen(setup: &Setup, scratch: &Scratch) -> Vec<String> {
         format!("conn_max {}", setup.room),
     ];
     if setup.udp {
-        lines.push("udp".into());
+        lines.push("protocol udp".into());
     }
     lines.extend(setup.lines(Subject::Pen, Scope::Global).map(str::to_owned));
     let mut words: Vec<String> = vec!["-f".into(), "-C".into(), control(scratch)];

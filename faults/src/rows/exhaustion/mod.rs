@@ -1,8 +1,17 @@
 //! Rows 32 to 48: running out of things, and those who want it.
 
+mod frames;
 mod greed;
+mod http_shapes;
+mod malformed_tls;
+mod many_clients;
+mod names;
+mod proxy_abuse;
 mod slowloris;
+mod starvation;
 mod syn_flood;
+mod tls_flood;
+mod udp_abuse;
 
 use super::Row;
 
@@ -15,4 +24,14 @@ pub const ROWS: &[Row] = &[
     greed::ADDRESS,
     greed::NETWORK,
     greed::RATE_ROW,
+    many_clients::MANY,
+    many_clients::COLLIDING,
+    names::ROW,
+    tls_flood::ROW,
+    malformed_tls::ROW,
+    proxy_abuse::ROW,
+    udp_abuse::ROW,
+    frames::ROW,
+    http_shapes::ROW,
+    starvation::ROW,
 ];
