@@ -1,14 +1,19 @@
 //! Rows 49 to 67: processes, settings, control, logs, time.
 
+mod bad_words;
 mod broken_file;
 mod clock;
+mod control_access;
+mod control_storm;
 mod double_start;
 mod end_under_load;
 mod hostile_paths;
+mod junk_settings;
 mod log_gone;
 mod logs;
 mod privileges;
 mod signals;
+mod silent_control;
 mod start;
 
 use super::Row;
@@ -20,6 +25,11 @@ pub const ROWS: &[Row] = &[
     end_under_load::ROW,
     double_start::ROW,
     hostile_paths::ROW,
+    silent_control::ROW,
+    bad_words::ROW,
+    control_storm::ROW,
+    control_access::ROW,
+    junk_settings::ROW,
     logs::DISK_FULL,
     logs::STALLED,
     logs::SYSLOG_DEAF,
