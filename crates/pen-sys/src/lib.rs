@@ -13,6 +13,7 @@ pub mod daemon;
 pub mod datagrams;
 pub mod descriptors;
 pub mod files;
+mod headers;
 pub mod heap;
 pub mod launcher;
 pub mod letterbox;

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use rustix::io::Errno;
 
 use super::address::{self, Raw};
+use crate::headers;
 
 /// A datagram that did not arrive.
 #[derive(Debug)]
@@ -26,15 +27,11 @@ pub fn next_bounce(socket: impl AsFd) -> Option<Bounce> {
     let mut name = address::blank();
     let mut notes = Notes([0; 512]);
     let mut piece = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
-    let mut header = libc::msghdr {
-        msg_name: (&raw mut name).cast(),
-        msg_namelen: size_of::<Raw>() as libc::socklen_t,
-        msg_iov: &raw mut piece,
-        msg_iovlen: 1,
-        msg_control: (&raw mut notes).cast(),
-        msg_controllen: size_of::<Notes>(),
-        msg_flags: 0,
-    };
+    let mut header = headers::message(
+        (&raw mut name, size_of::<Raw>() as libc::socklen_t),
+        (&raw mut piece, 1),
+        (&raw mut notes, size_of::<Notes>()),
+    );
     // SAFETY: the descriptor is open (it is borrowed); the header points to local values, with their
     // true lengths, that live until after the call.
     let answer = unsafe {
@@ -66,10 +63,9 @@ fn reason(header: &libc::msghdr) -> Errno {
         unsafe {
             let head = note.read();
             let kind = (head.cmsg_level, head.cmsg_type);
-            let size = size_of::<libc::sock_extended_err>() as libc::c_uint;
             if (kind == (libc::IPPROTO_IP, libc::IP_RECVERR)
                 || kind == (libc::IPPROTO_IPV6, libc::IPV6_RECVERR))
-                && head.cmsg_len >= libc::CMSG_LEN(size) as usize
+                && headers::holds::<libc::sock_extended_err>(&head)
             {
                 let data = libc::CMSG_DATA(note).cast::<libc::sock_extended_err>();
                 let number = data.read_unaligned().ee_errno;

@@ -7,6 +7,7 @@ use std::ptr;
 
 use super::Local;
 use super::address::{self, Raw};
+use crate::headers;
 
 /// Bytes for what the kernel tells beside a datagram: an IPv6 address with interface and a size.
 const NOTES: usize = 128;
@@ -117,7 +118,7 @@ impl Inbox {
                 socket.as_fd().as_raw_fd(),
                 self.headers.as_mut_ptr(),
                 most as libc::c_uint,
-                libc::MSG_DONTWAIT,
+                libc::MSG_DONTWAIT as _,
                 ptr::null_mut(),
             )
         };
@@ -158,15 +159,11 @@ impl Inbox {
         }
         for (slot, piece) in self.slots.iter_mut().skip(first).zip(&mut self.pieces) {
             self.headers.push(libc::mmsghdr {
-                msg_hdr: libc::msghdr {
-                    msg_name: (&raw mut slot.from).cast(),
-                    msg_namelen: size_of::<Raw>() as libc::socklen_t,
-                    msg_iov: piece,
-                    msg_iovlen: 1,
-                    msg_control: (&raw mut slot.notes).cast(),
-                    msg_controllen: NOTES,
-                    msg_flags: 0,
-                },
+                msg_hdr: headers::message(
+                    (&raw mut slot.from, size_of::<Raw>() as libc::socklen_t),
+                    (piece, 1),
+                    (&raw mut slot.notes, NOTES),
+                ),
                 msg_len: 0,
             });
         }
@@ -186,19 +183,23 @@ fn understand(header: &libc::mmsghdr, slot: &Slot) -> Told {
         // SAFETY: the macros of libc only answer notes that lie wholly within the notes' length.
         let (head, data) = unsafe { (note.read(), libc::CMSG_DATA(note)) };
         // SAFETY: the kernel writes a note of this level and type with this structure as its data;
-        // `holds` has compared the length.
+        // `headers::holds` has compared the length.
         unsafe {
             match (head.cmsg_level, head.cmsg_type) {
-                (libc::IPPROTO_IP, libc::IP_PKTINFO) if holds::<libc::in_pktinfo>(&head) => {
+                (libc::IPPROTO_IP, libc::IP_PKTINFO)
+                    if headers::holds::<libc::in_pktinfo>(&head) =>
+                {
                     let info = data.cast::<libc::in_pktinfo>().read_unaligned();
                     let ip = Ipv4Addr::from(u32::from_be(info.ipi_spec_dst.s_addr));
                     told.to = Some(Local { ip: ip.into(), interface: 0 });
                 }
-                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) if holds::<libc::in6_pktinfo>(&head) => {
+                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO)
+                    if headers::holds::<libc::in6_pktinfo>(&head) =>
+                {
                     let info = data.cast::<libc::in6_pktinfo>().read_unaligned();
                     told.to = Some(six(info));
                 }
-                (libc::SOL_UDP, libc::UDP_GRO) if holds::<libc::c_int>(&head) => {
+                (libc::SOL_UDP, libc::UDP_GRO) if headers::holds::<libc::c_int>(&head) => {
                     let size = data.cast::<libc::c_int>().read_unaligned();
                     told.joined = usize::try_from(size).unwrap_or(0);
                 }
@@ -208,11 +209,6 @@ fn understand(header: &libc::mmsghdr, slot: &Slot) -> Told {
         }
     }
     told
-}
-
-fn holds<T>(head: &libc::cmsghdr) -> bool {
-    // SAFETY: the macro only adds.
-    head.cmsg_len >= unsafe { libc::CMSG_LEN(size_of::<T>() as libc::c_uint) } as usize
 }
 
 /// The interface matters only for addresses that every link has.

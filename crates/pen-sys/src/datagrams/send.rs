@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use super::Local;
 use super::address::{self, Raw};
+use crate::headers;
 
 /// Bytes for what is told the kernel beside a datagram: an IPv6 address with interface and a size.
 const NOTES: usize = 64;
@@ -57,7 +58,7 @@ impl Outbox {
                 socket.as_fd().as_raw_fd(),
                 self.headers.as_mut_ptr(),
                 self.headers.len() as libc::c_uint,
-                libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
+                (libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) as _,
             )
         };
         usize::try_from(went).map_err(|_| io::Error::last_os_error())
@@ -79,19 +80,14 @@ impl Outbox {
         for ((letter, name), notes) in letters.iter().zip(&mut self.names).zip(&mut self.notes) {
             let (mine, others) = std::mem::take(&mut rest).split_at_mut(letter.pieces.len());
             rest = others;
-            let mut header = libc::msghdr {
-                msg_namelen: address::write(letter.to, name),
-                msg_name: (name as *mut Raw).cast(),
-                msg_iov: mine.as_mut_ptr(),
-                msg_iovlen: mine.len(),
-                msg_control: (notes as *mut Notes).cast(),
-                msg_controllen: NOTES,
-                msg_flags: 0,
-            };
-            header.msg_controllen = write_notes(letter, &header);
-            if header.msg_controllen == 0 {
-                header.msg_control = std::ptr::null_mut();
-            }
+            let length = address::write(letter.to, name);
+            let mut header = headers::message(
+                (name as *mut Raw, length),
+                (mine.as_mut_ptr(), mine.len()),
+                (notes as *mut Notes, NOTES),
+            );
+            let noted = write_notes(letter, &header);
+            headers::set_notes(&mut header, noted);
             self.headers.push(libc::mmsghdr { msg_hdr: header, msg_len: 0 });
         }
     }
@@ -138,7 +134,7 @@ fn note<T>(header: &libc::msghdr, offset: usize, (level, kind): (i32, i32), valu
     // (IPv6 address and size) have been asserted to fit.
     unsafe {
         let head = header.msg_control.cast::<u8>().add(offset).cast::<libc::cmsghdr>();
-        head.write(libc::cmsghdr { cmsg_len: length, cmsg_level: level, cmsg_type: kind });
+        head.write(headers::note(length, level, kind));
         libc::CMSG_DATA(head).cast::<T>().write_unaligned(value);
     }
     space
