@@ -4,10 +4,12 @@
 //! --check` says which of them are out of date, `tidy` says which house rules are broken. The last
 //! two also run as tests of this crate. `sbom` prints the bill of materials, `dist` makes the programs of a
 //! release in `target/dist`, `dist --twice` builds them in two places and compares, `release VERSION` sets
-//! the version, commits, tags and makes all that is handed out.
+//! the version, commits, tags and makes all that is handed out. `deb` and `rpm` make packages in
+//! `target/packages`.
 #![forbid(unsafe_code)]
 
 mod man;
+mod packages;
 mod programs;
 mod release;
 mod sbom;
@@ -37,9 +39,12 @@ fn main() -> ExitCode {
             Ok(wish) => release::make(&root(), &wish),
             Err(why) => vec![why],
         },
+        [kind @ ("deb" | "rpm"), words @ ..] => packages::make(&root(), kind, words),
         _ => {
             eprintln!(
-                "usage: cargo xtask man [--check] | tidy | sbom | dist [--twice] | release VERSION"
+                "usage: cargo xtask man [--check] | tidy | sbom | dist [--twice] | release VERSION \
+                  | deb [--profile dev] [--revision N] \
+                  | rpm [--layout fedora|opensuse] [--profile dev] [--revision N]"
             );
             return ExitCode::from(2);
         }

@@ -20,6 +20,33 @@ const PACKAGES: [&str; 2] = ["pen", "pen-tools"];
 /// The word by which tests ask for defects: a release does not know it.
 const HOOK: &[u8] = b"PEN_TEST_FAULT";
 
+/// How programs are built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// As a release.
+    Release,
+    /// As for tests: what is built already need not be built again.
+    Dev,
+}
+
+/// Builds the programs for a package. Answers where they are.
+pub fn programs(root: &Path, profile: Profile) -> Result<PathBuf, String> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let target = root.join(target.unwrap_or_else(|| "target".into()));
+    match profile {
+        Profile::Release => {
+            compile(root, &target)?;
+            Ok(target.join("release"))
+        }
+        Profile::Dev => {
+            let mut command = cargo();
+            command.args(["build", "--quiet", "--locked", "--workspace", "--bins"]);
+            run(command.current_dir(root))?;
+            Ok(target.join("debug"))
+        }
+    }
+}
+
 /// Builds into `target/dist`. Answers what is wrong.
 pub fn build(root: &Path) -> Vec<String> {
     let target = root.join("target");
@@ -70,15 +97,15 @@ pub fn right_compiler() -> Result<(), String> {
 
 fn compile(source: &Path, target: &Path) -> Result<(), String> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    let cargo = home
+    let home = home
         .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")))
         .ok_or("neither CARGO_HOME nor HOME is set")?;
-    let places = [(source, "/pen"), (cargo.as_path(), "/cargo")];
+    let places = [(source, "/pen"), (home.as_path(), "/cargo")];
     let flags = |option: &str| {
         let one = |(from, to): &(&Path, &str)| format!("{option}={}={to}", from.display());
         places.iter().map(one).collect::<Vec<_>>().join(" ")
     };
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = cargo();
     command.args(["build", "--release", "--locked", "--bins"]);
     command
         .args(PACKAGES.iter().flat_map(|package| ["--package", package]))
@@ -88,6 +115,21 @@ fn compile(source: &Path, target: &Path) -> Result<(), String> {
         .env("CFLAGS", flags("-ffile-prefix-map"))
         .env("SOURCE_DATE_EPOCH", "0");
     run(&mut command)
+}
+
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// What `command` prints; its own words are the error if it fails.
+pub fn said(command: &mut Command) -> Result<String, String> {
+    let output = command.output().map_err(|e| format!("{command:?}: {e}"))?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() {
+        return Ok(text(&output.stdout));
+    }
+    let (said, failed) = (text(&output.stdout), text(&output.stderr));
+    Err(format!("{command:?}: {}\n{said}{failed}", output.status))
 }
 
 fn run(command: &mut Command) -> Result<(), String> {

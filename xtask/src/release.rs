@@ -188,7 +188,7 @@ fn fill(root: &Path, wish: &Wish) -> Result<(), String> {
     let bill = sbom::make(root)?;
     fs::write(dist.join("sbom.cdx.json"), bill).map_err(|e| format!("sbom.cdx.json: {e}"))?;
     let summed: Vec<String> = products(wish).into_iter().filter(|n| n != "SHA256SUMS").collect();
-    let sums = output(Command::new("sha256sum").args(&summed).current_dir(&dist))?;
+    let sums = programs::said(Command::new("sha256sum").args(&summed).current_dir(&dist))?;
     print!("{sums}");
     fs::write(dist.join("SHA256SUMS"), sums).map_err(|e| format!("SHA256SUMS: {e}"))
 }
@@ -216,7 +216,8 @@ fn vendored(root: &Path, tag: &str, name: &str, to: &Path) -> Result<(), String>
 }
 
 fn shell(root: &Path, script: &str, words: &[&str]) -> Result<(), String> {
-    output(Command::new("sh").args(["-euc", script, "sh"]).args(words).current_dir(root)).map(drop)
+    programs::said(Command::new("sh").args(["-euc", script, "sh"]).args(words).current_dir(root))
+        .map(drop)
 }
 
 /// The packages of the workspace.
@@ -229,26 +230,14 @@ fn members(root: &Path) -> Result<Vec<String>, String> {
 
 /// The day in UTC.
 fn today() -> Result<String, String> {
-    Ok(output(Command::new("date").args(["-u", "+%F"]))?.trim().to_owned())
+    Ok(programs::said(Command::new("date").args(["-u", "+%F"]))?.trim().to_owned())
 }
 
 fn git(root: &Path, words: &[&str]) -> Result<String, String> {
-    output(Command::new("git").args(words).current_dir(root))
+    programs::said(Command::new("git").args(words).current_dir(root))
 }
 
 fn cargo(root: &Path, words: &[&str]) -> Result<String, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    output(Command::new(cargo).args(words).current_dir(root))
-}
-
-/// What a command prints.
-fn output(command: &mut Command) -> Result<String, String> {
-    let output = command.output().map_err(|e| format!("{command:?}: {e}"))?;
-    match output.status.success() {
-        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        false => {
-            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            Err(format!("{:?} failed: {said}", command.get_program()))
-        }
-    }
+    programs::said(Command::new(cargo).args(words).current_dir(root))
 }

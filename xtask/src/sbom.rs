@@ -5,7 +5,7 @@
 //! crates that only tests need, and those of other systems than Linux.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -23,12 +23,7 @@ const TARGET: (&str, &str) =
 /// # Errors
 /// A sentence: cargo cannot tell, or tells nonsense.
 pub fn make(root: &Path) -> Result<String, String> {
-    let metadata: Value =
-        serde_json::from_str(&cargo(root, &["metadata", "--format-version=1", TARGET.0])?)
-            .map_err(|e| format!("cargo metadata: {e}"))?;
-    let tree = ["tree", "--edges=normal,build", "--prefix=none", "--format={p}", TARGET.1];
-    let packages = PROGRAMS.iter().flat_map(|package| ["--package", package]);
-    let tree = cargo(root, &tree.into_iter().chain(packages).collect::<Vec<_>>())?;
+    let (metadata, tree) = inquire(root)?;
     let lock =
         std::fs::read_to_string(root.join("Cargo.lock")).map_err(|e| format!("Cargo.lock: {e}"))?;
     let bill =
@@ -36,6 +31,51 @@ pub fn make(root: &Path) -> Result<String, String> {
     let mut text = serde_json::to_string_pretty(&bill).map_err(|e| e.to_string())?;
     text.push('\n');
     Ok(text)
+}
+
+/// A library that is in the programs or builds them.
+pub struct Library {
+    /// Its name and version.
+    pub name: String,
+    /// Under which terms it may be used.
+    pub licence: String,
+    /// Where its sources are.
+    pub directory: PathBuf,
+}
+
+/// All of them but those of Pen itself.
+///
+/// # Errors
+/// As [`make`].
+pub fn libraries(root: &Path) -> Result<Vec<Library>, String> {
+    let (metadata, tree) = inquire(root)?;
+    let wanted = wanted(&tree);
+    let packages = metadata["packages"].as_array().ok_or("cargo metadata lacks packages")?;
+    let library = |package: &Value| {
+        let (name, version) = (package["name"].as_str()?, package["version"].as_str()?);
+        // What is of Pen itself comes from no registry.
+        let other = package["source"].as_str().is_some() && wanted.contains(&(name, version));
+        other.then(|| Library {
+            name: format!("{name} {version}"),
+            licence: package["license"].as_str().unwrap_or("see its text").to_owned(),
+            directory: Path::new(package["manifest_path"].as_str().unwrap_or_default())
+                .parent()
+                .unwrap_or(root)
+                .to_owned(),
+        })
+    };
+    Ok(packages.iter().filter_map(library).collect())
+}
+
+/// What cargo says of all packages, and which the programs need.
+fn inquire(root: &Path) -> Result<(Value, String), String> {
+    let metadata =
+        serde_json::from_str(&cargo(root, &["metadata", "--format-version=1", TARGET.0])?)
+            .map_err(|e| format!("cargo metadata: {e}"))?;
+    let tree = ["tree", "--edges=normal,build", "--prefix=none", "--format={p}", TARGET.1];
+    let packages = PROGRAMS.iter().flat_map(|package| ["--package", package]);
+    let tree = cargo(root, &tree.into_iter().chain(packages).collect::<Vec<_>>())?;
+    Ok((metadata, tree))
 }
 
 fn cargo(root: &Path, words: &[&str]) -> Result<String, String> {

@@ -9,6 +9,7 @@ use pen_core::inspection::{self, Back, Door, Facts, Finding, Way};
 use pen_sys::routes::{self, Packet, Route};
 use pen_sys::sockets::Binding;
 use pen_sys::{datagrams, rlimit, sockets};
+use rustix::io::Errno;
 
 use crate::dsr;
 
@@ -60,7 +61,11 @@ fn ways(service: &ServiceConfig) -> Vec<Way> {
 
 fn way(service: &ServiceConfig, server: String, config: &ServerConfig) -> Option<Way> {
     let ip = config.host.ip().filter(|ip| !ip.is_unspecified())?;
-    let route = routes::route(Packet { to: ip, arriving: None, mark: 0 }).ok();
+    let route = match routes::route(Packet { to: ip, arriving: None, mark: 0 }) {
+        // A unit may forbid to ask (RestrictAddressFamilies=): that says nothing of the route.
+        Err(e) if e.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error()) => return None,
+        asked => asked.ok(),
+    };
     let (interface, local, back) = match route {
         None => (None, false, Back::Elsewhere),
         Some(Route::Here) => (Some("lo".to_owned()), true, Back::Here),

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Wish, archive, git, make, output};
+use super::{Wish, archive, git, make};
+use crate::programs::said as output;
 use crate::version::{self, Version};
 
 /// Removed when dropped.

@@ -175,7 +175,7 @@ fn systemd_finds_little_to_exploit() {
         eprintln!("skipped: needs systemd-analyze");
         return;
     }
-    let drops = ["socket", "tls", "transparent", "dsr", "strict"];
+    let drops = ["socket", "tls", "transparent", "dsr", "strict", "apparmor"];
     let all = drops.map(|drop| ("pen.service", Some(drop)));
     for (unit, drop) in all.into_iter().chain([("pen.service", None), ("pen@.service", None)]) {
         let root = installed(unit, drop);
