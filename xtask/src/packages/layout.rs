@@ -36,6 +36,7 @@ pub fn lay_out(root: &Path, programs: &Path, to: &Path, places: &Places) -> Resu
     for (from, there) in [
         ("dist/systemd", to.join(places.units)),
         ("dist/systemd/examples", docs.join("examples")),
+        ("dist/init", docs.join("examples/init")),
         ("dist/prometheus", docs.join("examples/prometheus")),
         ("dist/grafana", docs.join("examples/grafana")),
         ("dist/completions/bash", to.join("usr/share/bash-completion/completions")),
