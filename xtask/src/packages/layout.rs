@@ -23,6 +23,10 @@ pub fn lay_out(root: &Path, programs: &Path, to: &Path, places: &Places) -> Resu
         place(&programs.join(program), &to.join("usr/bin").join(program), 0o755)?;
     }
     let dist = root.join("dist");
+    place(&dist.join("ocsp/pen-ocsp-refresh"), &to.join("usr/bin/pen-ocsp-refresh"), 0o755)?;
+    for unit in ["pen-ocsp-refresh.service", "pen-ocsp-refresh.timer"] {
+        place(&dist.join("ocsp").join(unit), &to.join(places.units).join(unit), 0o644)?;
+    }
     for (from, there) in [
         ("etc/pen.cfg", "etc/pen/pen.cfg"),
         ("logrotate/pen", "etc/logrotate.d/pen"),
