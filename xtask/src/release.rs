@@ -199,7 +199,8 @@ fn archive(root: &Path, tag: &str, name: &str, to: &Path) -> Result<(), String> 
     shell(root, script, &[tag, name, &to.display().to_string()])
 }
 
-/// The same with the sources of the dependencies, and the settings by which cargo takes those.
+/// The same with the sources of the dependencies, and the settings by which cargo takes those: it must find
+/// all of them without a network.
 fn vendored(root: &Path, tag: &str, name: &str, to: &Path) -> Result<(), String> {
     let script = r#"
         stage=$(mktemp -d) && trap 'rm -rf "$stage"' EXIT
@@ -207,7 +208,9 @@ fn vendored(root: &Path, tag: &str, name: &str, to: &Path) -> Result<(), String>
         time=$(git log -1 --format=%ct "$1^{commit}")
         cd "$stage/$2"
         mkdir -p .cargo
-        cargo vendor --quiet --locked --versioned-dirs vendor >.cargo/config.toml
+        cargo vendor --locked --versioned-dirs vendor >"$stage/settings"
+        cp "$stage/settings" .cargo/config.toml
+        CARGO_HOME="$stage/home" cargo metadata --offline --locked --format-version=1 >"$stage/told"
         cd ..
         tar --sort=name --mtime="@$time" --owner=0 --group=0 --numeric-owner --mode=go-w \
             --format=gnu -cf archive.tar "$2"
