@@ -1,13 +1,13 @@
 //! The program is replaced while it serves: no connection is refused, reset or cut, and what goes wrong
 //! changes nothing.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use pen_test::{
     End, Farm, Load, Pattern, Pen, PenBuilder, Place, Sig, TestServer, UdpClient, UdpServer, acts,
-    fingerprint, is_root, over_tls, pen_program, penctl_program, until,
+    deadline, fingerprint, is_root, over_tls, pen_program, penctl_program, until,
 };
 
 /// A pen that may be replaced.
@@ -38,10 +38,20 @@ struct Heirs<'a>(&'a Pen);
 
 impl Drop for Heirs<'_> {
     fn drop(&mut self) {
-        let said = std::fs::read_to_string(self.0.path("pid")).unwrap_or_default();
-        if let Ok(pid) = said.trim().parse() {
-            Sig::Kill.send(pid);
+        // The control socket knows at once who is in charge, the pid file a moment later.
+        if let Ok(session) = std::os::unix::net::UnixStream::connect(self.0.control().word()) {
+            end_who_answers(session);
         }
+    }
+}
+
+fn end_who_answers(mut session: std::os::unix::net::UnixStream) {
+    let mut said = String::new();
+    let _ = session.set_read_timeout(Some(deadline()));
+    let _ = session.write_all(b"pid\n");
+    let _ = session.read_to_string(&mut said);
+    if let Ok(pid) = said.trim().parse() {
+        Sig::Kill.send(pid);
     }
 }
 
@@ -169,10 +179,8 @@ impl Installed {
 
 impl Drop for Installed {
     fn drop(&mut self) {
-        let said = std::fs::read_to_string(self.scratch.path("pid")).unwrap_or_default();
-        if let Ok(pid) = said.trim().parse() {
-            Sig::Kill.send(pid);
-        }
+        let session = std::os::unix::net::UnixStream::connect(self.scratch.path("ctl"));
+        session.map_or((), end_who_answers);
         drop(self.child.kill());
         drop(self.child.wait());
         if std::thread::panicking() {
