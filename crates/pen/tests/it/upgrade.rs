@@ -180,7 +180,9 @@ impl Installed {
 impl Drop for Installed {
     fn drop(&mut self) {
         let session = std::os::unix::net::UnixStream::connect(self.scratch.path("ctl"));
-        session.map_or((), end_who_answers);
+        if let Ok(session) = session {
+            end_who_answers(session);
+        }
         drop(self.child.kill());
         drop(self.child.wait());
         if std::thread::panicking() {
