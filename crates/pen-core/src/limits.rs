@@ -185,7 +185,8 @@ pub const GEOIP_DB_PROBES: usize = 10_000;
 pub const NAME_MAX: usize = 64;
 /// Control sessions at once. Further ones wait in the kernel's queue.
 pub const CONTROL_SESSIONS_MAX: usize = 64;
-/// Seconds a control session may be without progress; then it is closed.
+/// Seconds a control session may be without progress; then it is closed. A line must be complete as long
+/// after its first byte.
 pub const CONTROL_IDLE_S: u32 = 5;
 /// Control clients that may wait in the kernel's queue.
 pub const CONTROL_BACKLOG: u32 = 64;

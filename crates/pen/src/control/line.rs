@@ -23,6 +23,11 @@ pub enum Fed {
 }
 
 impl LineBuffer {
+    /// Whether nothing of it has come.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// Takes a piece.
     pub fn feed(&mut self, piece: &[u8]) -> Fed {
         let end = piece.iter().position(|b| matches!(b, b'\n' | b'\r'));

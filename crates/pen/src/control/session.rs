@@ -129,6 +129,7 @@ impl Session {
 
     fn read(&mut self, now: Moment) -> Step {
         let Phase::Reading(line) = &mut self.phase else { return Step::Wait };
+        let fresh = line.is_empty();
         let mut piece = [0_u8; limits::CONTROL_PIECE];
         let fed = match recv(&self.socket, &mut piece[..], RecvFlags::empty()) {
             Ok((_, 0)) => line.finish(),
@@ -138,7 +139,10 @@ impl Session {
         };
         match fed {
             Fed::More => {
-                self.moved = now;
+                // Who says a byte now and then wins no time by it.
+                if fresh {
+                    self.moved = now;
+                }
                 Step::Wait
             }
             Fed::Line(line) => {
@@ -194,7 +198,10 @@ mod tests {
         client.write_all(b"black").unwrap();
         assert_eq!(s.advance(Moment(2), false), Step::Wait);
         assert_eq!(s.silent_since(), Some(Moment(2)));
-        client.write_all(b"list 8\nmore\n").unwrap();
+        client.write_all(b"l").unwrap();
+        assert_eq!(s.advance(Moment(9), false), Step::Wait);
+        assert_eq!(s.silent_since(), Some(Moment(2)), "a dribble is no progress");
+        client.write_all(b"ist 8\nmore\n").unwrap();
         assert_eq!(s.advance(Moment(3), false), Step::Line("blacklist 8".to_owned()));
         assert_eq!(s.deadline(), None);
         assert_eq!(s.advance(Moment(3), false), Step::Wait);

@@ -109,6 +109,19 @@ fn idle_sessions_beyond_the_bound_do_not_lock_the_operator_out() {
 }
 
 #[test]
+fn a_session_that_dribbles_its_line_wins_no_time() {
+    let pen = Pen::bare().start();
+    let begin = Instant::now();
+    let dribbling = Wire::connect(pen.control()).expect("control listens");
+    until("pen to lose patience", || {
+        let _gone = dribbling.send("x");
+        std::thread::sleep(Duration::from_millis(100));
+        dribbling.has_ended().then_some(())
+    });
+    assert!(begin.elapsed() > Duration::from_secs(4), "{:?}", begin.elapsed());
+}
+
+#[test]
 fn many_sessions_at_once_are_all_answered() {
     let pen = Pen::bare().start();
     thread::scope(|s| {
