@@ -18,7 +18,7 @@ pub const MANY: Row = Row {
     run: many,
     ..Row::new(
         39,
-        "200,000 client addresses, a table for 100,000",
+        "100,000 client addresses, a table for 20,000",
         "processor time per client stays (< 1.5 times), memory bounded, none fails",
     )
 };
@@ -33,22 +33,25 @@ pub const COLLIDING: Row = Row {
 };
 
 /// Clients that the tables remember.
-const TABLE: usize = 100_000;
+fn table(stage: &Stage) -> u32 {
+    stage.of(20_000, 4_000)
+}
 
 fn balancer(stage: &Stage, farm: &Farm) -> Result<Running, Verdict> {
     if stage.subject == Subject::Nginx {
         return Err(Verdict::without("it remembers no clients"));
     }
     run_here("ip route add local 10.0.0.0/8 dev lo");
-    let table = format!("stick-table type ip size {TABLE} store conn_cnt");
+    let size = table(stage);
+    let table = format!("stick-table type ip size {size} store conn_cnt");
     let setup = Setup { sticky: true, ..Setup::of(farm.words("")) }
-        .with(Subject::Pen, Scope::Global, format!("clients_max {TABLE}"))
+        .with(Subject::Pen, Scope::Global, format!("clients_max {size}"))
         .with(Subject::Pen, Scope::Global, "limit_conn 100")
         .with(Subject::Haproxy, Scope::Service, table)
         .with(Subject::Haproxy, Scope::Service, "tcp-request connection track-sc0 src")
         .with(Subject::Haproxy, Scope::Service, "stick on src")
         .with(Subject::Classic, Scope::Global, "-c")
-        .with(Subject::Classic, Scope::Global, TABLE.to_string());
+        .with(Subject::Classic, Scope::Global, size.to_string());
     Ok(stage.start(&setup))
 }
 
@@ -104,12 +107,12 @@ fn many(stage: &Stage) -> Verdict {
         Ok(balancer) => balancer,
         Err(verdict) => return verdict,
     };
-    let count: u32 = stage.of(200_000, 12_000);
+    let count: u32 = stage.of(100_000, 12_000);
     // Every one is another: the multiplier is odd.
     let address = |n: u32| Ipv4Addr::from(0x0a00_0000 | (n.wrapping_mul(0x9e37_79b1) & 0xff_ffff));
     let all: Vec<Ipv4Addr> = (1..=count).map(address).collect();
     let part = all.len() / 8;
-    let end = Instant::now() + Duration::from_secs(stage.of(70, 20));
+    let end = Instant::now() + Duration::from_secs(stage.of(50, 20));
     let (first, rest) = all.split_at(part);
     let (middle, last) = rest.split_at(rest.len() - part);
     let early = visits(&balancer, first, end);
@@ -124,7 +127,9 @@ fn many(stage: &Stage) -> Verdict {
         early.rate(),
         late.rate()
     );
-    Verdict::of(failed == 0 && ratio < 1.5 && rss < 500 && asked == all.len(), text)
+    // A slow machine may not come to all of them.
+    let enough = asked > 2 * table(stage) as usize;
+    Verdict::of(failed == 0 && ratio < 1.5 && rss < 500 && enough, text)
 }
 
 fn colliding(stage: &Stage) -> Verdict {

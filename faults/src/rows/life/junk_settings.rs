@@ -47,7 +47,7 @@ fn run(stage: &Stage) -> Verdict {
         return Verdict::of(false, "good settings are refused");
     }
     let tries = stage.of(2_000, 100);
-    let end = Instant::now() + Duration::from_secs(stage.of(45, 8));
+    let end = Instant::now() + Duration::from_secs(stage.of(35, 8));
     let mut all = Vec::new();
     for n in 0..tries {
         if Instant::now() > end {
