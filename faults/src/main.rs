@@ -4,6 +4,7 @@
 //! See `faults/README.md`. Each case (a row and a balancer) is a process of its own in a network
 //! namespace of its own, with a time limit; traffic stays inside, and everything ends with it. The same
 //! binary plays the case (`case`), and the soak (`soak`).
+//! binary plays the case (`case`) and its servers (`serve`).
 #![forbid(unsafe_code)]
 
 mod case;
@@ -17,12 +18,16 @@ mod report;
 mod rows;
 mod running;
 mod secure;
+mod serve;
 mod settings;
 mod setup;
 mod soak;
 mod stage;
 mod subject;
+mod trial;
 mod verdict;
+mod visitors;
+mod wall;
 mod wire;
 
 use std::process::ExitCode;
@@ -39,6 +44,7 @@ fn main() -> ExitCode {
         Some((first, rest)) if first == soak::INSIDE => {
             said(soak::Options::parse(rest).and_then(|options| soak::run(&options)))
         }
+        Some((first, rest)) if first == serve::WORD => serve::play(rest),
         _ => match Options::parse(words.into_iter()) {
             Ok(options) => run(&options),
             Err(text) => {

@@ -1,25 +1,33 @@
 //! A server refuses connections.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use pen_test::{TestServer, acts};
-
-use crate::load::Load;
 use crate::rows::Row;
-use crate::setup::Setup;
+use crate::serve::Served;
 use crate::stage::Stage;
+use crate::trial::{Trial, ms, unhurt};
 use crate::verdict::Verdict;
 
 pub const ROW: Row = Row {
     run,
-    ..Row::new(18, "server refuses connections", "next server, client unaware: none fail")
+    ..Row::new(
+        18,
+        "server refuses connections",
+        "next server, none fail; p99 of the others' clients within 2x quiet",
+    )
 };
 
 fn run(stage: &Stage) -> Verdict {
-    let refusing = TestServer::refusing("s0");
-    let good = TestServer::start("s1", acts::banner());
-    let pen = stage.start(&Setup::of([refusing.word(), good.word()]));
-    let load = Load::on(&pen.place, 4, 200, Duration::from_secs(5));
-    let outcome = load.during(Duration::from_secs(stage.of(5, 2)));
-    Verdict::of(outcome.failed() == 0 && outcome.asked() > 100, outcome.line())
+    let time = Duration::from_secs(stage.of(5, 2));
+    let mut trial = Trial::start(stage, (0..4).map(Served::number).collect(), |setup| setup);
+    let quiet = trial.visit(time);
+    trial.servers[0].kill();
+    let dead = Instant::now();
+    let loud = trial.visit(time);
+    trial.servers[0].start();
+    let again = trial.visit(time);
+    let (right, figures) = unhurt(&quiet.healthy.and(again.healthy), &loud.healthy, &loud.direct);
+    let its = loud.its.since(dead);
+    let moved = format!("its own {} failed, p99 {}", its.failed(), ms(its.p99()));
+    Verdict::of(right && its.failed() == 0, format!("{figures}; {moved}"))
 }
