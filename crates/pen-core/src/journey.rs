@@ -6,7 +6,9 @@
 //! A server at which half of `pending_max` connects are pending already is passed over as long as
 //! there is another one to go to. A client is not turned away for it: when the table offers nothing
 //! else, it goes to the first server it passed over for that reason. So one silent server cannot
-//! take all pending connects, and a burst of clients for the only server loses nobody.
+//! take all pending connects, and a burst of clients for the only server loses nobody. What is
+//! pending there beyond the server's equal part does not count against `pending_max`: clients who may
+//! go nowhere else wait for their server, and the others do not wait for them.
 
 use std::iter;
 use std::sync::Arc;
@@ -47,6 +49,8 @@ pub struct Journey {
     held: Held,
     /// A server was passed over because it cannot be shown the client's address.
     unseen: bool,
+    /// More than one was passed over because of their pending connects.
+    torn: bool,
     /// What it met on its way, if the service has a connection log.
     trail: Option<Box<Trail>>,
 }
@@ -276,6 +280,16 @@ impl Journey {
         }
     }
 
+    /// Whether the connect under way counts against `pending_max`: not if more than the server's part of
+    /// it are pending there already, unless there is another server that the client could wait for.
+    #[must_use]
+    pub fn counts_as_pending(&self, live: &Live) -> bool {
+        match &self.held {
+            Held::Pending { load, .. } => self.torn || load.pending() <= live.pending_part,
+            _ => false,
+        }
+    }
+
     /// Whether the operator believes that the server in use is out.
     #[must_use]
     pub fn is_told_out(&self) -> bool {
@@ -291,7 +305,7 @@ impl Journey {
     fn new(initial: Option<u32>) -> Self {
         let round =
             initial.map_or(Round::Never, |initial| Round::Running { initial, crowded: None });
-        Self { round, current: None, held: Held::Nothing, unseen: false, trail: None }
+        Self { round, current: None, held: Held::Nothing, unseen: false, torn: false, trail: None }
     }
 
     /// The step after `from` could not be used.
@@ -398,6 +412,7 @@ impl Journey {
         if let (Round::Running { crowded, .. }, ServerRef::Regular(slot), Refusal::PendingShare) =
             (&mut self.round, which, refusal)
         {
+            self.torn |= crowded.is_some();
             crowded.get_or_insert(slot);
         }
     }

@@ -233,6 +233,12 @@ impl Load {
         split(self.places.load(Ordering::Relaxed)).0
     }
 
+    /// Connects that are pending.
+    #[must_use]
+    pub fn pending(&self) -> u32 {
+        split(self.places.load(Ordering::Relaxed)).1
+    }
+
     /// Places taken: established and pending.
     #[must_use]
     pub fn reserved(&self) -> u32 {

@@ -26,6 +26,9 @@ pub struct Live {
     pub emergency: Option<Server>,
     /// Outside the rotation.
     pub abuse: Option<Server>,
+    /// The pending connects of one server that count against `pending_max`: its equal part. So accepting
+    /// pauses when connects are pending everywhere, and never because some servers are silent.
+    pub pending_part: u32,
     /// Look-up for the hash algorithm, built from the table.
     pub hash: hash::Table,
     /// Where clients go by their TLS hello; `None` without routes.
@@ -63,6 +66,7 @@ impl Live {
             servers: self.servers.iter().map(Server::detached).collect(),
             emergency: self.emergency.as_ref().map(Server::detached),
             abuse: self.abuse.as_ref().map(Server::detached),
+            pending_part: self.pending_part,
             hash: self.hash.clone(),
             routes: None,
             countries: self.countries.clone(),
@@ -90,6 +94,8 @@ impl Live {
             .enumerate()
             .map(|(n, c)| carry_over(c, old.and_then(|o| o.servers.get(n))))
             .collect();
+        let set = u32::try_from(servers.iter().filter(|s| s.is_set()).count()).unwrap_or(u32::MAX);
+        let pending_part = config.pending_max.div_ceil(set.max(1));
         let outside =
             |c: &Option<ServerConfig>, old: Option<&Server>| c.as_ref().map(|c| carry_over(c, old));
         let emergency = outside(&config.emergency, old.and_then(|o| o.emergency.as_ref()));
@@ -98,7 +104,7 @@ impl Live {
         let old_routes = old.and_then(|o| o.routes.as_ref());
         let routes = (!config.routes.is_empty()).then(|| Table::build(&config.routes, old_routes));
         let countries = old.and_then(|o| o.countries.clone());
-        Self { config, servers, emergency, abuse, hash, routes, countries }
+        Self { config, servers, emergency, abuse, pending_part, hash, routes, countries }
     }
 
     /// The server behind `which`, if it exists.

@@ -163,6 +163,31 @@ fn a_server_that_cannot_be_shown_the_client_is_passed_over() {
 }
 
 #[test]
+fn what_is_pending_beyond_a_server_s_part_does_not_count() {
+    let live = live(&ServiceConfig { pending_max: 4, ..service(2) });
+    let only = || Journey::only(&live, &visitor(1, None), 0, NOW, |_, _| ()).0;
+    let mut journeys = [only(), only(), only()];
+    assert!(!journeys[2].counts_as_pending(&live), "the third of two");
+    journeys.iter_mut().for_each(|journey| journey.end(0, 0));
+    let mut first = only();
+    assert!(first.counts_as_pending(&live));
+    first.connected();
+    assert!(!first.counts_as_pending(&live), "it is not pending any more");
+    first.end(0, 0);
+
+    // Both have their two, so the next one goes to either and might as well have waited.
+    let any = |n: u32| {
+        let (journey, step) =
+            Journey::start(&live, &Cursor::default(), &visitor(1, None), NOW, |_, _| ());
+        assert!(matches!(step, Step::Connect(_)), "connect {n}: {step:?}");
+        assert!(journey.counts_as_pending(&live), "connect {n}");
+        journey
+    };
+    let mut journeys: Vec<_> = (0..5).map(any).collect();
+    journeys.iter_mut().for_each(|journey| journey.end(0, 0));
+}
+
+#[test]
 fn pending_connects_turn_nobody_away() {
     let crowd = |live: &Live, slots: &[usize]| {
         for &slot in slots {

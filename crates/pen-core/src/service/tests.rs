@@ -33,6 +33,16 @@ pub fn visitor(n: u8, remembered: Option<u32>) -> Visitor {
 }
 
 #[test]
+fn servers_have_equal_parts_of_the_pending_connects() {
+    let mut config = ServiceConfig { pending_max: 10, ..service(3) };
+    assert_eq!(live(&config).pending_part, 4);
+    config.servers[1] = ServerConfig::default();
+    assert_eq!(live(&config).pending_part, 5, "an empty slot has no part");
+    assert_eq!(live(&ServiceConfig { pending_max: 10, ..service(0) }).pending_part, 10);
+    assert_eq!(live(&ServiceConfig { pending_max: 1, ..service(3) }).pending_part, 1);
+}
+
+#[test]
 fn loads_outlive_settings_and_a_new_place_is_pardoned() {
     let mut config = service(3);
     config.emergency = Some(server(99));

@@ -153,6 +153,8 @@ pub struct Conn {
     pub again: bool,
     /// It is half-closed, and in the list of such.
     pub halved: bool,
+    /// Its connect is pending and counts against `pending_max`.
+    pub pends: bool,
     /// When it was accepted.
     pub accepted: Moment,
     /// When something moved last.
@@ -190,6 +192,7 @@ impl Conn {
             out_armed: false,
             again: false,
             halved: false,
+            pends: false,
             accepted: now,
             active: now,
             times: Times::default(),

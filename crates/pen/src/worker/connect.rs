@@ -90,7 +90,7 @@ impl Worker {
         if self.watch(key, Side::Server, EventFlags::OUT).is_err() {
             return Err(ConnectFailure::LocalResources);
         }
-        service.pending.fetch_add(1, Ordering::SeqCst);
+        self.now_pending(key, service, live);
         if let Some(station) = self.stations.get_mut(station as usize) {
             station.connecting.append(&mut self.conns, key, self.now);
         }
@@ -194,13 +194,24 @@ impl Worker {
         self.pump(key, Side::Client);
     }
 
+    fn now_pending(&mut self, key: u32, service: &Service, live: &Live) {
+        let Some(conn) = self.conns.get_mut(key as usize) else { return };
+        conn.pends = conn.journey.as_ref().is_some_and(|j| j.counts_as_pending(live));
+        if conn.pends {
+            service.pending.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
     /// Takes a connection out of the pending ones and lets waiting clients in.
     pub(super) fn no_longer_pending(&mut self, key: u32, service: &Service) {
-        let Some(conn) = self.conns.get(key as usize) else { return };
-        if let Some(station) = self.stations.get_mut(conn.station as usize) {
+        let Some(conn) = self.conns.get_mut(key as usize) else { return };
+        if std::mem::take(&mut conn.pends) {
+            service.pending.fetch_sub(1, Ordering::SeqCst);
+        }
+        let station = conn.station;
+        if let Some(station) = self.stations.get_mut(station as usize) {
             station.connecting.remove(&mut self.conns, key);
         }
-        service.pending.fetch_sub(1, Ordering::SeqCst);
         service.feed_starved(&self.pool);
     }
 

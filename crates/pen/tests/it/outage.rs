@@ -91,6 +91,25 @@ fn connects_pending_to_a_black_hole_do_not_hurt_others() {
 }
 
 #[test]
+fn clients_who_may_go_nowhere_but_to_a_silent_server_hold_up_nobody() {
+    let farm =
+        Farm::from([TestServer::black_hole("hole"), TestServer::start("s1", acts::banner())]);
+    let pen = Pen::over(&farm)
+        .args(["-r", "-t", "60"])
+        .command("pending_max 10")
+        .command("acl 1 permit 127.0.9.0/24")
+        .command("acl 2 deny 127.0.9.0/24")
+        .command("server 0 acl 1")
+        .command("server 1 acl 2")
+        .start();
+    let stuck: Vec<Client> = (1..=40).map(|n| pen.client_from(&format!("127.0.9.{n}"))).collect();
+    for _ in 0..5 {
+        assert_eq!(pen.ask("127.0.0.1").as_deref(), Some("s1"));
+    }
+    assert!(stuck.iter().all(|client| !client.has_ended()), "they wait for their server");
+}
+
+#[test]
 fn clients_that_were_waited_for_keep_to_pending_max_as_well() {
     let farm = Farm::from([TestServer::black_hole("hole"), TestServer::start("s1", acts::echo())]);
     let pen = Pen::over(&farm).args(["-r", "-b", "0", "-t", "30"]).command("peek");

@@ -12,6 +12,7 @@ mod ports;
 mod queue_full;
 mod refused;
 mod short_connections;
+mod steered;
 mod stopped;
 mod table_change;
 mod unreachable;
@@ -23,6 +24,7 @@ pub const ROWS: &[Row] = &[
     refused::ROW,
     black_hole::ROW,
     pending::ROW,
+    steered::ROW,
     unreachable::ROW,
     queue_full::ROW,
     stopped::ROW,

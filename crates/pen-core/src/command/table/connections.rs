@@ -21,7 +21,11 @@ pub(super) const ROWS: &[Spec] = &[
         "connects to servers that may be pending before accepting pauses",
         |a| number(a, Number::PendingMax),
     )
-    .json(),
+    .json()
+    .manual(
+        "Of each server no more than its equal part of N counts, so that silent servers do not \
+             hold up the clients of the others: those who may go nowhere else wait, up to conn_max.",
+    ),
     Spec::new("accepts", &["accepts [N]"], Scope::Service, "clients accepted per wake-up", |a| {
         number(a, Number::Accepts)
     })
