@@ -26,6 +26,8 @@ const MODE: u32 = 0o600;
 pub struct ControlDoor {
     socket: Arc<OwnedFd>,
     tcp: bool,
+    /// Given up for a visitor when there are no descriptors left: the operator is needed then.
+    spare: Option<OwnedFd>,
 }
 
 /// What a knock brought.
@@ -72,7 +74,8 @@ impl ControlDoor {
     /// The control socket at `place` that somebody else opened.
     #[must_use]
     pub fn adopt(place: &Place, socket: OwnedFd) -> Self {
-        Self { socket: Arc::new(socket), tcp: matches!(place, Place::Tcp(_)) }
+        let tcp = matches!(place, Place::Tcp(_));
+        Self { socket: Arc::new(socket), tcp, spare: None }
     }
 
     /// Its name among the listeners.
@@ -91,10 +94,22 @@ impl ControlDoor {
         })
     }
 
+    /// Keeps a descriptor (another one of `any`) for the next visitor, if there is one to be had. To be
+    /// called as often as one has become free here, before clients of the services take it.
+    pub fn keep_spare(&mut self, any: impl AsFd) {
+        if self.spare.is_none() {
+            self.spare = rustix::io::fcntl_dupfd_cloexec(any, 0).ok();
+        }
+    }
+
     /// Lets the next client in, or not.
     #[must_use]
-    pub fn admit(&self, config: &Config, countries: Option<&dyn Countries>) -> Visitor {
-        let (socket, peer) = match sockets::accept(&self.socket) {
+    pub fn admit(&mut self, config: &Config, countries: Option<&dyn Countries>) -> Visitor {
+        let accepted = match sockets::accept(&self.socket) {
+            Accepted::Shortage(_) if self.spare.take().is_some() => sockets::accept(&self.socket),
+            accepted => accepted,
+        };
+        let (socket, peer) = match accepted {
             Accepted::Client(socket, peer) => (socket, peer),
             Accepted::Nobody | Accepted::Gone => return Visitor::Nobody,
             Accepted::Shortage(e) | Accepted::Broken(e) => return Visitor::Shortage(e),

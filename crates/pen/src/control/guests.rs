@@ -23,7 +23,7 @@ impl Desk {
             if self.is_full() && self.most_silent().is_none() {
                 break;
             }
-            let Some(door) = &self.door else { break };
+            let Some(door) = &mut self.door else { break };
             match door.admit(&self.running.config, self.running.countries()) {
                 Visitor::Welcome(socket, who) => self.welcome(socket, who),
                 Visitor::Refused(who) => {
@@ -49,7 +49,15 @@ impl Desk {
                 }
             }
         }
+        self.keep_spare();
         self.arm_door();
+    }
+
+    /// A descriptor may have become free.
+    fn keep_spare(&mut self) {
+        if let Some(door) = &mut self.door {
+            door.keep_spare(&self.epoll);
+        }
     }
 
     fn is_full(&self) -> bool {
@@ -145,6 +153,7 @@ impl Desk {
     /// Ends a session, and what it waits for: its number will be somebody else's.
     pub(super) fn forget(&mut self, key: usize) {
         if self.sessions.try_remove(key).is_some() {
+            self.keep_spare();
             self.tasks.retain(|_, task| task.asker != Asker::Session(key));
             if let Some(upgrade) = &mut self.upgrade {
                 upgrade.forget(key);

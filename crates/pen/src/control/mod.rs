@@ -183,11 +183,12 @@ struct Desk {
 
 impl Desk {
     fn new(control: Control) -> io::Result<Self> {
-        let Control { running, origin, door, signals, services, notify, means, addresses } =
+        let Control { running, origin, mut door, signals, services, notify, means, addresses } =
             control;
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let inbox = Inbox::new()?;
-        if let Some(door) = &door {
+        if let Some(door) = &mut door {
+            door.keep_spare(&epoll);
             if let Some(caution) = door.caution(&running.config) {
                 running.logs.say(Level::Always, || caution);
             }

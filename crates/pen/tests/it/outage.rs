@@ -190,6 +190,22 @@ fn squeeze(pid: u32, count: u64) {
 }
 
 #[test]
+fn without_descriptors_the_control_socket_answers() {
+    let farm = Farm::banners(1);
+    let pen = Pen::over(&farm).args(["-x", "400"]).descriptors(2_000).start();
+    let in_use = pen.vitals().descriptors as u64;
+    squeeze(pen.pid(), in_use + 40);
+    let clients: Vec<Client> = (0..60).map(|_| pen.client()).collect();
+    until("all descriptors to be used", || {
+        (pen.vitals().descriptors as u64 >= in_use + 39).then_some(())
+    });
+    for _ in 0..5 {
+        assert_eq!(pen.ctl("pid").trim(), pen.pid().to_string());
+    }
+    drop(clients);
+}
+
+#[test]
 fn too_few_descriptors_for_conn_max_are_said_aloud() {
     let farm = Farm::banners(1);
     let pen = Pen::over(&farm).args(["-x", "5000"]).descriptors(200).start();
