@@ -115,7 +115,7 @@ fn a_session_that_dribbles_its_line_wins_no_time() {
     let dribbling = Wire::connect(pen.control()).expect("control listens");
     until("pen to lose patience", || {
         let _gone = dribbling.send("x");
-        std::thread::sleep(Duration::from_millis(100));
+        thread::sleep(Duration::from_millis(100));
         dribbling.has_ended().then_some(())
     });
     assert!(begin.elapsed() > Duration::from_secs(4), "{:?}", begin.elapsed());
