@@ -1,10 +1,15 @@
 //! Rows 32 to 48: running out of things, and those who want it.
 
+mod descriptors;
+mod descriptors_udp;
+mod errors;
 mod frames;
+mod full;
 mod greed;
 mod http_shapes;
 mod malformed_tls;
 mod many_clients;
+mod memory;
 mod names;
 mod proxy_abuse;
 mod slowloris;
@@ -17,6 +22,13 @@ use super::Row;
 
 /// Them.
 pub const ROWS: &[Row] = &[
+    descriptors::ROW,
+    descriptors_udp::ROW,
+    errors::ROW,
+    errors::SPLICE,
+    errors::TLS,
+    memory::ROW,
+    full::ROW,
     slowloris::TLS,
     slowloris::HTTP,
     slowloris::PROXY,
