@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use pen_test::Host;
-
 use crate::running::Running;
 use crate::setup::Setup;
 use crate::subject::Subject;
@@ -36,14 +34,6 @@ impl Stage {
     /// It does not start.
     pub fn try_start(&self, setup: &Setup) -> Result<Running, String> {
         Running::start(self.subject, &self.program, setup)
-    }
-
-    /// Starts the balancer on another machine; its listener is an address of that one.
-    ///
-    /// # Panics
-    /// As [`Stage::start`] does.
-    pub fn start_at(&self, host: &Host, setup: &Setup) -> Running {
-        host.inside(|| self.start(setup))
     }
 
     /// A number of tries, or seconds: the first of a long run, the other of a short one.
