@@ -97,7 +97,6 @@ impl Board {
     }
 
     /// What changes with settings.
-    #[cfg(feature = "web")]
     #[must_use]
     pub fn shown(&self) -> Arc<Shown> {
         self.shown.load_full()

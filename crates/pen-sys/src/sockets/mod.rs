@@ -20,7 +20,7 @@ pub use options::{Options, Probes, Refused, dress_again, try_on};
 pub use state::{
     TcpState, peer_uid, reset, set_nodelay, shutdown_write, take_error, tcp_state, unacknowledged,
 };
-pub use unix::unix_bind;
+pub use unix::{Seat, unix_bind};
 
 #[cfg(test)]
 mod tests;

@@ -4,13 +4,14 @@
 //! Two processes that start at the same path in the same instant may still race: the file system
 //! offers no way to unlink a file only if it is still the one that was looked at.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
-use rustix::fs::{Mode, fchmod};
+use rustix::fs::{AtFlags, Mode, OFlags, fchmod, open, statat, unlinkat};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
@@ -33,6 +34,48 @@ pub fn unix_bind(path: &Path, backlog: u32, mode: Option<u32>) -> io::Result<Own
     bind(&socket, &address)?;
     listen(&socket, i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(socket)
+}
+
+/// The name of a listening Unix socket in its folder, for whoever made it: it goes with this.
+#[derive(Debug)]
+pub struct Seat {
+    folder: OwnedFd,
+    name: OsString,
+    /// Device and number of the file; `None` when it is to stay.
+    file: Option<(u64, u64)>,
+}
+
+impl Seat {
+    /// The seat of a socket that was just bound to `path`. It is found again after a chroot. `None` if that
+    /// cannot be had; then the name stays behind, and the next start removes it.
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Self> {
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = open(folder, flags, Mode::empty()).ok()?;
+        let name = path.file_name()?.to_owned();
+        let file = identity(&folder, &name);
+        file.is_some().then_some(Self { folder, name, file })
+    }
+
+    /// The name stays: somebody else has the socket too.
+    pub fn stay(&mut self) {
+        self.file = None;
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if self.file.is_some() && identity(&self.folder, &self.name) == self.file {
+            // The folder may be somebody else's by now.
+            let _ = unlinkat(&self.folder, &self.name, AtFlags::empty());
+        }
+    }
+}
+
+fn identity(folder: &OwnedFd, name: &OsStr) -> Option<(u64, u64)> {
+    let stat = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    Some((stat.st_dev, stat.st_ino))
 }
 
 pub(super) fn stream() -> io::Result<OwnedFd> {

@@ -14,7 +14,7 @@ use pen_core::addr::{ClientAddr, Place};
 use pen_core::config::Config;
 use pen_core::limits;
 use pen_sys::privileges::User;
-use pen_sys::sockets::{self, Accepted, Binding, Peer, Transport};
+use pen_sys::sockets::{self, Accepted, Binding, Peer, Seat, Transport};
 
 use crate::listeners::stock::Kept;
 
@@ -28,6 +28,8 @@ pub struct ControlDoor {
     tcp: bool,
     /// Given up for a visitor when there are no descriptors left: the operator is needed then.
     spare: Option<OwnedFd>,
+    /// The name of a Unix socket that this process has made; it goes with the door.
+    seat: Option<Seat>,
 }
 
 /// What a knock brought.
@@ -66,16 +68,21 @@ impl ControlDoor {
                     // The name itself, not what somebody may have put behind it.
                     lchown(path, Some(*uid), Some(*gid))?;
                 }
-                Ok(Self::adopt(place, socket))
+                Ok(Self { seat: Seat::of(path), ..Self::adopt(place, socket) })
             }
         }
+    }
+
+    /// Somebody else has this socket too: its name stays.
+    pub fn stay(&mut self) {
+        self.seat.iter_mut().for_each(Seat::stay);
     }
 
     /// The control socket at `place` that somebody else opened.
     #[must_use]
     pub fn adopt(place: &Place, socket: OwnedFd) -> Self {
         let tcp = matches!(place, Place::Tcp(_));
-        Self { socket: Arc::new(socket), tcp, spare: None }
+        Self { socket: Arc::new(socket), tcp, spare: None, seat: None }
     }
 
     /// Its name among the listeners.

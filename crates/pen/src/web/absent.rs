@@ -2,6 +2,7 @@
 //! `built` refuses the settings that would need one.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use pen_core::addr::Listen;
@@ -10,6 +11,7 @@ use pen_core::config::Config;
 use crate::control::page::Wishes;
 use crate::countries::Database;
 use crate::gather::Board;
+use crate::listeners::stock::Kept;
 use crate::logs::Logs;
 
 /// Nothing is shown.
@@ -38,8 +40,14 @@ impl Door {
     ///
     /// # Errors
     /// Always.
-    pub fn open(listen: &Listen, _before: Option<&Self>) -> Result<Self, String> {
+    pub fn open(listen: &Listen, _ours: bool) -> Result<Self, String> {
         Err(format!("cannot show metrics at {}", listen.text))
+    }
+
+    /// Never called; the socket is closed.
+    #[must_use]
+    pub fn adopt(_listen: &Listen, _socket: OwnedFd) -> Self {
+        Self
     }
 }
 
@@ -74,6 +82,15 @@ impl Web {
     ) -> Vec<String> {
         Vec::new()
     }
+
+    /// No listener.
+    #[must_use]
+    pub fn kept(&self) -> Option<Kept> {
+        None
+    }
+
+    /// Nobody is taken in anyway.
+    pub fn yield_door(&self) {}
 
     /// Nobody is let in anyway.
     pub fn set_rules(&self, _config: &Config, _countries: Option<Arc<Database>>) {}

@@ -182,7 +182,7 @@ fn wrong(command: &Command, ran: &Ran) -> Option<&'static str> {
 
 #[test]
 fn every_page_is_followed() {
-    let subjects = ["hardening", "migration", "tls", "tls-routing", "udp", "upgrade"];
+    let subjects = ["hardening", "migration", "state", "tls", "tls-routing", "udp", "upgrade"];
     let mut found: Vec<String> = subjects.iter().map(|name| format!("docs/{name}.md")).collect();
     found.push("README.md".to_owned());
     for folder in ["docs/guides", "docs/examples"] {

@@ -18,7 +18,7 @@ pub const ROW: Row = Row {
     ..Row::new(
         54,
         "a file, a link, a living socket where socket and pid file belong",
-        "nobody's file is lost, nobody's socket taken, a dead one is replaced",
+        "nobody's file is lost, nobody's socket taken, a dead one is replaced, both go at the end",
     )
 };
 
@@ -70,14 +70,18 @@ fn harm(stage: &Stage, way: &str, kind: Kind) -> Option<String> {
     let outcome = stage.try_start(&setup);
     std::thread::sleep(std::time::Duration::from_millis(200));
     let started = outcome.is_ok();
-    drop(outcome);
+    if let Ok(mut balancer) = outcome {
+        balancer.signal(pen_test::Sig::Term);
+        let _ = balancer.wait_end();
+    }
     match way {
         // A pid file that is a plain file is one that was left behind: to write it anew is right.
         "file" if kind == Kind::Pid => (!started).then(|| "it does not start".into()),
         "file" => lost(&path),
         "link to a file" => lost(&victim),
         "living socket" => (!living.is_some_and(|l| reaches(&l, &path))).then(|| "taken".into()),
-        "dead socket" => (!started).then(|| "it does not start".into()),
+        "dead socket" if !started => Some("it does not start".into()),
+        "dead socket" => path.exists().then(|| "stays behind".into()),
         _ => (!path.is_dir()).then(|| "gone".into()),
     }
 }
