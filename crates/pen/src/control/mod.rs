@@ -123,7 +123,7 @@ pub fn run(control: Control) -> ExitReason {
         let reason = desk.serve();
         desk.notify.stopping();
         desk.running.close_doors();
-        if desk.replaced || desk.notify.is_heard() {
+        if desk.notify.is_heard() {
             desk.door.iter_mut().for_each(ControlDoor::stay);
         }
         reason

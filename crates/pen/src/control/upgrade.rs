@@ -163,7 +163,8 @@ impl Desk {
     /// The sockets are open in the new process too: they are taken out of what this one looks at before
     /// they are closed. Who waits there, or watches here, is the new one's guest.
     fn leave_doors(&mut self) {
-        if let Some(door) = self.door.take() {
+        if let Some(mut door) = self.door.take() {
+            door.stay();
             let _ = epoll::delete(&self.epoll, &door);
         }
         (self.door_armed, self.door_opens) = (false, None);

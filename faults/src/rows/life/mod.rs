@@ -5,16 +5,19 @@ mod broken_file;
 mod clock;
 mod control_access;
 mod control_storm;
+mod defects;
 mod double_start;
 mod end_under_load;
 mod hostile_paths;
 mod junk_settings;
 mod log_gone;
 mod logs;
+mod names;
 mod privileges;
 mod signals;
 mod silent_control;
 mod start;
+mod upgrade;
 
 use super::Row;
 
@@ -23,6 +26,7 @@ pub const ROWS: &[Row] = &[
     broken_file::ROW,
     log_gone::ROW,
     end_under_load::ROW,
+    upgrade::ROW,
     double_start::ROW,
     hostile_paths::ROW,
     silent_control::ROW,
@@ -35,7 +39,9 @@ pub const ROWS: &[Row] = &[
     logs::SYSLOG_DEAF,
     logs::FORGED,
     clock::ROW,
+    names::ROW,
     start::ROW,
     signals::ROW,
+    defects::ROW,
     privileges::ROW,
 ];
