@@ -212,13 +212,14 @@ fn settings(
         .enumerate()
         .map(|(n, a)| format!("server {n} address {} port {}\n", a.ip(), a.port()))
         .collect();
-    let common = "roundrobin\nblacklist 2\ntimeout 2\n";
+    // Where packets are lost resets are: who has lost one would never learn that the other is gone.
+    let common = "roundrobin\nblacklist 2\ntimeout 2\nidle_timeout 20\nhalf_close_timeout 20\n";
     format!(
         "workers 2\nmetrics {}\nlisten {}\n{common}{}\
          service tls\nlisten {}\nssl_certificate {}\nssl_handshake_timeout 5\n{common}{tls}\
          service unix\nlisten {}\n{common}{unix}\
          service http\nlisten {}\nhttp\n{common}{http}\
-         service dns\nlisten {}\nprotocol udp\nudp_timeout 2\n{common}{udp}",
+         service dns\nlisten {}\nprotocol udp\nudp_timeout 2\nroundrobin\nblacklist 2\n{udp}",
         map.metrics.word(),
         map.plain.word(),
         list(plain),
