@@ -88,3 +88,65 @@ impl Queue {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use pen_core::addr::{ClientAddr, Peer};
+
+    use super::*;
+
+    /// Two lists of one slab against ordered maps: who is in, since when, in which order.
+    #[test]
+    fn lists_are_like_maps_in_the_order_of_coming() {
+        for seed in 1..200_u64 {
+            play(seed);
+        }
+    }
+
+    fn play(seed: u64) {
+        let peer = Peer { addr: ClientAddr::Unix, port: 0 };
+        let mut conns: Slab<Conn> = Slab::new();
+        let mut lists = [Queue::default(), Queue::default()];
+        let mut models: [BTreeMap<u64, u32>; 2] = Default::default();
+        let mut state = seed;
+        for step in 0..400_u64 {
+            // xorshift64.
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let (which, key) = ((state >> 8) as usize % 2, (state >> 16) as u32 % 12);
+            let place = models.iter().position(|m| m.values().any(|k| *k == key));
+            match state % 4 {
+                0 | 1 if conns.len() < 12 => {
+                    let key = conns.insert(Conn::new(0, 0, None, peer, Moment(step))) as u32;
+                    lists[which].append(&mut conns, key, Moment(step));
+                    models[which].insert(step, key);
+                }
+                2 => {
+                    let list = place.unwrap_or(which);
+                    lists[list].remove(&mut conns, key);
+                    models[list].retain(|_, k| *k != key);
+                }
+                _ if place.is_none() && conns.contains(key as usize) => {
+                    lists[which].append(&mut conns, key, Moment(step));
+                    models[which].insert(step, key);
+                }
+                _ => {
+                    // The slot is given to another one.
+                    if let Some(list) = place {
+                        lists[list].remove(&mut conns, key);
+                        models[list].retain(|_, k| *k != key);
+                        drop(conns.try_remove(key as usize));
+                    }
+                }
+            }
+            for (list, model) in lists.iter().zip(&models) {
+                let head = model.first_key_value().map(|(since, key)| (*key, Moment(*since)));
+                assert_eq!(list.head(&conns), head, "seed {seed} step {step}");
+                assert!(list.keys(&conns).eq(model.values().copied()), "seed {seed} step {step}");
+            }
+        }
+    }
+}
