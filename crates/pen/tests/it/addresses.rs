@@ -131,8 +131,8 @@ fn what_is_bound_to_an_address_that_leaves_is_closed() {
                 (count(&pen, 0, "address_left") == n).then_some(())
             });
             until("the server to be free of them", || (pen.conns() == 1).then_some(()));
-            let notes = farm[0].notes();
-            assert_eq!(notes.iter().filter(|note| note.as_str() == "Reset").count() as u64, n);
+            let resets = || farm[0].notes().iter().filter(|note| *note == "Reset").count() as u64;
+            until("the server to see resets", || (resets() == n).then_some(()));
             drop(lost);
             let said = format!(
                 "address {ip} has left this machine; 2 connections and 0 flows that used it are closed"
