@@ -145,6 +145,13 @@ pub fn judge(plan: &Plan, client: View, server: Option<View>) -> Result<(), Faul
         if !view.right || view.bytes > whole {
             return Err(Fault::Mismatch);
         }
+    }
+    let silent = |view: View| view.end == End::Silence;
+    if silent(client) || server.is_some_and(silent) {
+        // Who gave up has ended the stream before its time, which the other side may have taken for good.
+        return Err(Fault::Stuck);
+    }
+    for (view, whole) in views.into_iter().flatten() {
         if view.end == End::Eof && view.bytes < whole {
             return Err(Fault::FalseEnd);
         }
@@ -154,7 +161,6 @@ pub fn judge(plan: &Plan, client: View, server: Option<View>) -> Result<(), Faul
             Err(Fault::AbortHidden)
         }
         (Ending::ServerResets(_), End::Reset, _) | (Ending::ClientResets(_), _, _) => Ok(()),
-        (_, End::Silence, _) | (_, _, Some(End::Silence)) => Err(Fault::Stuck),
         (_, End::Eof, Some(End::Eof)) => Ok(()),
         _ => Err(Fault::Cut),
     }
