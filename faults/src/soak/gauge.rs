@@ -9,8 +9,9 @@ use super::town::Town;
 const SLOPE_MAX_KIB: f64 = 1_024.0;
 /// A run that is shorter says nothing about a slope in an hour: it may grow by so much at all.
 const GROWTH_MAX_KIB: u64 = 16 * 1_024;
-/// Descriptors that may be there or not: pipes that are kept, sessions that are about to end.
-const DESCRIPTORS_PLAY: usize = 8;
+/// Descriptors that may be there or not: pipes that are kept for bulky flows (up to 64 per worker, two
+/// descriptors each, and how many depends on how many were bulky at once), sessions that are about to end.
+const DESCRIPTORS_PLAY: usize = 64;
 
 /// One look.
 #[derive(Clone, Copy, Debug)]
@@ -134,7 +135,7 @@ mod tests {
         let slope = gauge(5_000, 0).slope();
         assert!((4_900.0..5_100.0).contains(&slope), "{slope}");
         assert_eq!(gauge(5_000, 0).wrong(hour).len(), 1);
-        assert_eq!(gauge(0, 40).wrong(hour), ["descriptors grow"]);
+        assert_eq!(gauge(0, 100).wrong(hour), ["descriptors grow"]);
         // In a short run the same numbers are a slope of nothing.
         assert!(gauge(5_000, 0).wrong(hour / 12).is_empty());
     }
