@@ -2,7 +2,7 @@
 //! built.
 //!
 //! What would tell where it was built is mapped away, in Rust and in C; the compiler is the one of
-//! [`RUSTC`]. `again` builds the committed files twice in places of their own and compares.
+//! [`TOOLCHAIN`]. `again` builds the committed files twice in places of their own and compares.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,9 +10,8 @@ use std::process::Command;
 
 use crate::sbom;
 
-/// The compiler of releases. No file makes rustup fetch it: whoever builds for themselves may use any
-/// from `rust-version` on.
-const RUSTC: &str = "1.95.0";
+/// Names the compiler of releases; for rustup too, in its folder.
+const TOOLCHAIN: &str = include_str!("../../dist/release/rust-toolchain.toml");
 /// What is handed out.
 pub const PROGRAMS: [&str; 5] = ["pen", "penctl", "penlog", "penlogd", "mergelogs"];
 /// Packages that make them.
@@ -89,10 +88,20 @@ pub fn right_compiler() -> Result<(), String> {
     let output =
         Command::new("rustc").arg("--version").output().map_err(|e| format!("rustc: {e}"))?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    match said.split_whitespace().nth(1) {
-        Some(RUSTC) => Ok(()),
-        _ => Err(format!("releases are built by rustc {RUSTC}, this is {}", said.trim())),
+    let pinned = pinned().ok_or("dist/release/rust-toolchain.toml names no channel")?;
+    if said.split_whitespace().nth(1) == Some(pinned) {
+        return Ok(());
     }
+    let said = said.trim();
+    Err(format!(
+        "releases are built by rustc {pinned}, this is {said}: in dist/release rustup takes the right one"
+    ))
+}
+
+/// The version of the compiler of releases.
+fn pinned() -> Option<&'static str> {
+    let value = |line: &'static str| line.strip_prefix("channel = \"")?.strip_suffix('"');
+    TOOLCHAIN.lines().find_map(value)
 }
 
 fn compile(source: &Path, target: &Path) -> Result<(), String> {
@@ -164,4 +173,21 @@ fn collect(root: &Path, release: &Path, dist: &Path) -> Result<(), String> {
     print!("{sums}");
     fs::write(dist.join("SHA256SUMS"), sums).map_err(fault)?;
     fs::write(dist.join("sbom.cdx.json"), sbom::make(root)?).map_err(fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_compiler_of_releases_is_one_version_that_may_build_it() {
+        let manifest = include_str!("../../Cargo.toml");
+        let least = manifest.lines().find_map(|l| l.strip_prefix("rust-version = "));
+        let parts = |text: &str| -> Vec<u32> {
+            text.trim_matches('"').split('.').map(|part| part.parse().unwrap()).collect()
+        };
+        let (pinned, least) = (parts(pinned().unwrap()), parts(least.unwrap()));
+        assert_eq!(pinned.len(), 3, "a channel moves on");
+        assert!(pinned >= least, "{pinned:?} is older than {least:?}");
+    }
 }
