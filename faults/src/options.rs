@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::rows::Row;
 use crate::subject::Subject;
 
 /// What `--help` prints.
@@ -13,7 +14,7 @@ pen-faults: faults and attacks, done to Pen, HAProxy, nginx and the classic pen 
                     all kinds of traffic and a random fault every half minute, done to Pen alone
 
   --list            say what there is and stop
-  --rows LIST       only these rows: numbers and ranges, such as 1,3,18-22
+  --rows LIST       only these rows: numbers, forms and ranges, such as 1,5f,18-22
   --starred         only the rows with a star
   --short           fewer tries and shorter times, as in CI
   --only LIST       only these balancers: pen,haproxy,nginx,classic
@@ -24,6 +25,34 @@ The program under test is $PEN or the pen beside this program. It ends with 1 wh
 stand a row, whatever the others do.
 ";
 
+/// Rows that are wanted.
+#[derive(Clone, Debug)]
+pub enum Rows {
+    /// With numbers from the first to the last, in all their forms.
+    Range(u8, u8),
+    /// One by its number and form.
+    One(String),
+}
+
+impl Rows {
+    fn read(part: &str) -> Result<Self, String> {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let digits = part.trim_end_matches(|c: char| c.is_ascii_lowercase());
+        match (first.parse(), last.parse(), digits.parse::<u8>()) {
+            (Ok(first), Ok(last), _) => Ok(Self::Range(first, last)),
+            (_, _, Ok(_)) => Ok(Self::One(part.to_owned())),
+            _ => Err(format!("--rows: {part} is neither a row nor a range")),
+        }
+    }
+
+    fn has(&self, row: &Row) -> bool {
+        match self {
+            Self::Range(first, last) => (first..=last).contains(&&row.number),
+            Self::One(id) => row.id() == *id,
+        }
+    }
+}
+
 /// What was asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -31,8 +60,8 @@ pub struct Options {
     pub help: bool,
     /// Show the rows.
     pub list: bool,
-    /// First and last number of each range; empty: all.
-    pub rows: Vec<(u8, u8)>,
+    /// Which rows; empty: all.
+    pub rows: Vec<Rows>,
     /// Only rows with a star.
     pub starred: bool,
     /// Fewer tries.
@@ -60,7 +89,9 @@ impl Options {
                 "--list" => options.list = true,
                 "--starred" => options.starred = true,
                 "--short" => options.short = true,
-                "--rows" => options.rows = ranges(&value()?)?,
+                "--rows" => {
+                    options.rows = value()?.split(',').map(Rows::read).collect::<Result<_, _>>()?;
+                }
                 "--only" => options.only = subjects(&value()?)?,
                 "--seed" => {
                     options.seed = value()?.parse().map_err(|e| format!("--seed: {e}"))?;
@@ -73,25 +104,15 @@ impl Options {
     }
 
     /// Whether a row is wanted.
-    pub fn wants(&self, number: u8, starred: bool) -> bool {
-        let named =
-            self.rows.is_empty() || self.rows.iter().any(|r| r.0 <= number && number <= r.1);
-        named && (starred || !self.starred)
+    pub fn wants(&self, row: &Row) -> bool {
+        let named = self.rows.is_empty() || self.rows.iter().any(|rows| rows.has(row));
+        named && (row.starred || !self.starred)
     }
 
     /// The balancers that are wanted.
     pub fn subjects(&self) -> impl Iterator<Item = Subject> {
         Subject::ALL.into_iter().filter(|s| self.only.is_empty() || self.only.contains(s))
     }
-}
-
-fn ranges(text: &str) -> Result<Vec<(u8, u8)>, String> {
-    let range = |part: &str| {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        Some((first.parse().ok()?, last.parse().ok()?))
-    };
-    let wrong = |part| format!("--rows: {part} is neither a number nor a range");
-    text.split(',').map(|part| range(part).ok_or_else(|| wrong(part))).collect()
 }
 
 fn subjects(text: &str) -> Result<Vec<Subject>, String> {
@@ -108,12 +129,17 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_numbers_and_ranges() {
-        let options = parsed("--rows 1,18-20 --short --seed 7").unwrap();
-        let wanted: Vec<u8> = (1..=68).filter(|n| options.wants(*n, false)).collect();
-        assert_eq!(wanted, [1, 18, 19, 20]);
+    fn rows_are_numbers_forms_and_ranges() {
+        let options = parsed("--rows 1,5f,10,18-20 --short --seed 7").unwrap();
+        let row = |number, form| Row { form, ..Row::new(number, "", "") };
+        let wanted = [(1, ""), (5, "f"), (10, "a"), (10, "b"), (18, ""), (20, "b")];
+        let others = [(2, ""), (5, ""), (5, "b"), (21, "")];
+        assert!(wanted.iter().all(|(number, form)| options.wants(&row(*number, form))));
+        assert!(!others.iter().any(|(number, form)| options.wants(&row(*number, form))));
         assert!(options.short && options.seed == 7);
-        assert!(parsed("--rows x").unwrap_err().contains("neither"));
+        for wrong in ["x", "5-x", "f", "300", "-"] {
+            assert!(parsed(&format!("--rows {wrong}")).unwrap_err().contains("neither"), "{wrong}");
+        }
     }
 
     #[test]

@@ -41,6 +41,9 @@ pub enum Fault {
     Cut,
     /// An abort that did not arrive.
     AbortHidden,
+    /// An abort of which the other side heard nothing within its patience. A reset is sent once: a wire that
+    /// loses packets may lose it.
+    AbortUnheard,
     /// Nothing more came within the patience of the sides.
     Stuck,
     /// No connection.
@@ -149,7 +152,7 @@ pub fn judge(plan: &Plan, client: View, server: Option<View>) -> Result<(), Faul
     let silent = |view: View| view.end == End::Silence;
     if silent(client) || server.is_some_and(silent) {
         // Who gave up has ended the stream before its time, which the other side may have taken for good.
-        return Err(Fault::Stuck);
+        return Err(if plan.ending.is_abort() { Fault::AbortUnheard } else { Fault::Stuck });
     }
     for (view, whole) in views.into_iter().flatten() {
         if view.end == End::Eof && view.bytes < whole {

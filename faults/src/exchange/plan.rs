@@ -17,6 +17,13 @@ pub enum Ending {
     ServerResets(usize),
 }
 
+impl Ending {
+    /// Whether one side aborts.
+    pub fn is_abort(self) -> bool {
+        matches!(self, Self::ClientResets(_) | Self::ServerResets(_))
+    }
+}
+
 /// A connection from its first byte to its end.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
@@ -48,11 +55,9 @@ impl Plan {
     /// The same without an abort.
     pub fn clean(number: u64) -> Self {
         let plan = Self::of(number);
-        match plan.ending {
-            Ending::ClientResets(_) | Ending::ServerResets(_) => {
-                Self { ending: Ending::Together, ..plan }
-            }
-            _ => plan,
+        match plan.ending.is_abort() {
+            true => Self { ending: Ending::Together, ..plan },
+            false => plan,
         }
     }
 

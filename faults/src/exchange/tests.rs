@@ -50,6 +50,7 @@ fn every_fault_is_named() {
     assert_eq!(judge(&aborting, view(3, End::Reset), None), Ok(()));
     assert_eq!(judge(&aborting, view(20, End::Eof), None), Err(Fault::AbortHidden));
     assert_eq!(judge(&aborting, view(5, End::Eof), None), Err(Fault::FalseEnd));
+    assert_eq!(judge(&aborting, view(5, End::Silence), None), Err(Fault::AbortUnheard));
     let leaving = Plan { ending: Ending::ClientResets(5), ..plan };
     assert_eq!(judge(&leaving, view(0, End::Reset), Some(view(5, End::Eof))), Err(Fault::FalseEnd));
     assert_eq!(judge(&leaving, view(0, End::Reset), None), Ok(()));

@@ -64,7 +64,7 @@ pub const ALL: [&[Row]; 4] = [semantics::ROWS, servers::ROWS, exhaustion::ROWS, 
 /// Those that were asked for.
 pub fn wanted(options: &Options) -> Vec<&'static Row> {
     let all = ALL.into_iter().flatten();
-    all.filter(|row| options.wants(row.number, row.starred)).collect()
+    all.filter(|row| options.wants(row)).collect()
 }
 
 #[cfg(test)]

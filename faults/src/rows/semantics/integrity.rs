@@ -7,7 +7,7 @@ use std::time::Duration;
 use pen_test::{Host, Place, Scratch, TestServer, Wire, tls_identity};
 
 use crate::exchange::plan::Plan;
-use crate::exchange::{Book, Sum, exchange, serving};
+use crate::exchange::{Book, Fault, Sum, exchange, serving};
 use crate::rows::Row;
 use crate::running::Running;
 use crate::setup::{Scope, Setup};
@@ -40,6 +40,7 @@ pub const SPLICE: Row =
 pub const BAD_WIRE: Row = Row {
     // Lost round trips make waits of many seconds.
     environment: &[("PEN_TEST_SCALE", "6")],
+    expects: "no wrong byte, no cut that looks complete, nothing lost but resets, which are sent once",
     ..row("f", "the same over wires with 2 % loss, duplicates, reordering, bit errors", over_wires)
 };
 pub const COUNTERS: Row = Row {
@@ -116,10 +117,21 @@ fn over_wires(stage: &Stage) -> Verdict {
     let sum =
         clients.inside(|| play(place, PATIENT_CLIENTS, stage.seed, count, &book, false, Plan::of));
     let lost = front.deeds().lost + back.deeds().lost;
-    match verdict(&sum, count) {
-        Verdict::Holds(figures) => Verdict::of(lost > 0, format!("{figures}, {lost} frames lost")),
-        other => other,
-    }
+    weathered(&sum, count, lost)
+}
+
+/// The verdict where packets get lost: a reset is sent once, so that some aborts are not heard of.
+fn weathered(sum: &Sum, count: usize, lost: u64) -> Verdict {
+    let mut faults = sum.faults();
+    let unheard = faults.remove(&Fault::AbortUnheard).unwrap_or_default();
+    // A fifth of all are aborts; each goes over two wires, and either loses 2.2 % of its frames.
+    let bound = 1 + count / 5 / 20;
+    let mib = sum.bytes.load(Ordering::SeqCst) >> 20;
+    let right = count - unheard;
+    let figures = format!(
+        "{right} right, {mib} MiB, {lost} frames lost; resets lost {unheard} (at most {bound}); {faults:?}"
+    );
+    Verdict::of(faults.is_empty() && unheard <= bound && lost > 0, figures)
 }
 
 fn server(way: Way, scratch: &Scratch, name: &str, book: &Arc<Book>) -> TestServer {
