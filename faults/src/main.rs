@@ -3,8 +3,7 @@
 //!
 //! See `faults/README.md`. Each case (a row and a balancer) is a process of its own in a network
 //! namespace of its own, with a time limit; traffic stays inside, and everything ends with it. The same
-//! binary plays the case (`case`), and the soak (`soak`).
-//! binary plays the case (`case`) and its servers (`serve`).
+//! binary plays the case (`case`), its servers (`serve`) and the soak (`soak`).
 #![forbid(unsafe_code)]
 
 mod case;

@@ -231,7 +231,8 @@ fn datagrams(map: &Map, number: u64) -> Result<(), Fault> {
     let patience = Some(Duration::from_millis(500));
     socket.set_read_timeout(patience).map_err(|_| Fault::NotConnected)?;
     let mut answer = vec![0; 65_536];
-    for n in 0..1 + dice.below(8) {
+    let (sent, mut answered) = (1 + dice.below(8), 0);
+    for n in 0..sent {
         let mut request = vec![(n % 251) as u8; 16 + dice.length(1_400)];
         request.splice(..8, number.to_be_bytes());
         socket.send_to(&request, map.udp).map_err(|_| Fault::NotConnected)?;
@@ -242,11 +243,13 @@ fn datagrams(map: &Map, number: u64) -> Result<(), Fault> {
                 return Err(Fault::Mismatch);
             }
             if got == request {
+                answered += 1;
                 break;
             }
         }
     }
-    Ok(())
+    // Some may be lost; a service that answers none of several is not there.
+    if sent >= 4 && answered == 0 { Err(Fault::Stuck) } else { Ok(()) }
 }
 
 fn scrape(map: &Map) -> Result<(), Fault> {
