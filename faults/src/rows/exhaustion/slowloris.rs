@@ -15,7 +15,8 @@ use crate::verdict::Verdict;
 
 /// What the balancer is told to wait for a header, in seconds.
 const PATIENCE_S: u64 = 2;
-const EXPECTS: &str = "each reaped at its deadline of 2 s, other addresses 100 % served";
+const EXPECTS: &str =
+    "each reaped at its deadline of 2 s (judged at 6 s), other addresses 100 % served";
 
 pub const TLS: Row = Row {
     form: "a",

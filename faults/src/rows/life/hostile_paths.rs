@@ -18,7 +18,7 @@ pub const ROW: Row = Row {
     ..Row::new(
         54,
         "a file, a link, a living socket where socket and pid file belong",
-        "nobody's file is lost, nobody's socket taken, a dead one is replaced, both go at the end",
+        "nobody's file is lost, nobody's socket taken, a dead one is replaced and goes at the end",
     )
 };
 

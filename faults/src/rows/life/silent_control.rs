@@ -22,7 +22,7 @@ pub const ROW: Row = Row {
     ..Row::new(
         55,
         "500 idle, dribbling or deaf control clients",
-        "no visit fails, the operator is answered, each dropped at 5 s",
+        "no visit fails, the operator is answered, all are dropped (judged after 7 s)",
     )
 };
 

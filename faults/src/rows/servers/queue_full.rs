@@ -17,7 +17,7 @@ pub const ROW: Row = Row {
     ..Row::new(
         22,
         "accept queue full",
-        "marked down after one timeout; p99 of the others' clients within 2x quiet; used again",
+        "none fail; p99 of the others' clients within 2x quiet; used again; when it was marked down is told",
     )
 };
 
