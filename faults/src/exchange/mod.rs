@@ -9,7 +9,8 @@ mod play;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use pen_test::{End, Wire};
 
@@ -18,6 +19,8 @@ pub use play::serving;
 
 /// Bytes of a number, which a connection begins with.
 pub const NUMBER: usize = 8;
+/// In which a server says what it has seen of a client that has aborted.
+const LATE: Duration = Duration::from_secs(2);
 
 /// What one side has seen of the other's stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,17 +62,49 @@ impl Fault {
 
 /// What the servers have seen, by the connections' numbers.
 #[derive(Debug, Default)]
-pub struct Book(Mutex<HashMap<u64, View>>);
+pub struct Book(Mutex<Pages>);
+
+#[derive(Debug, Default)]
+struct Pages {
+    views: HashMap<u64, View>,
+    /// Connections whose client has aborted, of which no server has said anything yet.
+    left: HashMap<u64, Plan>,
+    /// What was wrong with those of them of which a server has said something later.
+    late: BTreeMap<Fault, usize>,
+}
 
 impl Book {
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A server's view.
     pub(self) fn note(&self, number: u64, view: View) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(number, view);
+        let mut pages = self.pages();
+        let Some(plan) = pages.left.remove(&number) else {
+            pages.views.insert(number, view);
+            return;
+        };
+        let client = View { bytes: 0, right: true, end: End::Reset };
+        if let Err(fault) = judge(&plan, client, Some(view)) {
+            *pages.late.entry(fault).or_default() += 1;
+        }
     }
 
     /// Takes the view of a connection out.
     fn take(&self, number: u64) -> Option<View> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&number)
+        self.pages().views.remove(&number)
+    }
+
+    /// The same of one whose client has aborted, who may have done so before the server knew of him: what
+    /// the server says later is judged then.
+    fn take_or_leave(&self, plan: &Plan) -> Option<View> {
+        let mut pages = self.pages();
+        let found = pages.views.remove(&plan.number);
+        if found.is_none() {
+            pages.left.insert(plan.number, *plan);
+        }
+        found
     }
 
     /// The same, as soon as it is there; `None` if the server has seen nothing for a while.
@@ -80,8 +115,17 @@ impl Book {
             if found.is_some() || std::time::Instant::now() > end {
                 return found;
             }
-            std::thread::sleep(std::time::Duration::from_millis(1));
+            std::thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    /// What was wrong with connections that were judged when their exchange was over. Waits a moment for
+    /// servers that are about to say something.
+    pub fn late(&self) -> BTreeMap<Fault, usize> {
+        if !self.pages().left.is_empty() {
+            std::thread::sleep(LATE);
+        }
+        self.pages().late.clone()
     }
 }
 
@@ -108,6 +152,14 @@ impl Sum {
         }
     }
 
+    /// Counts what was found later.
+    pub fn add_late(&self, late: BTreeMap<Fault, usize>) {
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        for (fault, times) in late {
+            *faults.entry(fault).or_default() += times;
+        }
+    }
+
     /// How often each fault occurred.
     pub fn faults(&self) -> BTreeMap<Fault, usize> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -125,12 +177,8 @@ pub fn exchange(
 ) -> Result<u64, Fault> {
     let wire = connected.map_err(|_| Fault::NotConnected)?;
     let client = play::client(wire, plan);
-    // Who aborted may have done so before the server knew of him.
     let server = match plan.ending {
-        Ending::ClientResets(_) => {
-            std::thread::sleep(std::time::Duration::from_millis(5));
-            book.take(plan.number)
-        }
+        Ending::ClientResets(_) => book.take_or_leave(plan),
         _ if client.end == End::Silence => book.take(plan.number),
         _ => book.wait(plan.number),
     };

@@ -70,6 +70,25 @@ fn a_middle_that_cuts_is_found() {
     assert_eq!(outcome, Err(Fault::FalseEnd));
 }
 
+#[test]
+fn what_a_server_says_late_of_an_aborted_client_is_judged() {
+    let plan = Plan { number: 7, up: 10, down: 20, ending: Ending::ClientResets(5) };
+    let said = |view: View| {
+        let book = Book::default();
+        assert_eq!(book.take_or_leave(&plan), None);
+        book.note(plan.number, view);
+        book.late()
+    };
+    let view = |bytes, end| View { bytes, right: true, end };
+    assert!(said(view(5, End::Reset)).is_empty());
+    assert_eq!(said(view(5, End::Eof)), [(Fault::FalseEnd, 1)].into());
+    assert_eq!(said(View { right: false, ..view(5, End::Reset) }), [(Fault::Mismatch, 1)].into());
+    // What it has said before is there at once.
+    let book = Book::default();
+    book.note(plan.number, view(5, End::Reset));
+    assert_eq!(book.take_or_leave(&plan), Some(view(5, End::Reset)));
+}
+
 fn cut(near: std::net::TcpStream, far: SocketAddr) {
     use std::io::{Read, copy};
     let far = std::net::TcpStream::connect(far).unwrap();

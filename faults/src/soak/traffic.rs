@@ -39,7 +39,7 @@ const CROWD: [(Kind, usize); 7] = [
 ];
 
 /// Between two steps of one visitor: a soak is not a benchmark.
-const PAUSE: Duration = Duration::from_millis(5);
+const PAUSE: Duration = Duration::from_millis(15);
 /// The same for those who ask Pen about itself.
 const ASK_PAUSE: Duration = Duration::from_millis(500);
 
@@ -114,7 +114,7 @@ impl Traffic {
         for thread in self.threads.drain(..) {
             drop(thread.join());
         }
-        Sum(self.counts())
+        Sum { counts: self.counts(), late: self.shared.map.book.late() }
     }
 
     fn counts(&self) -> Counts {
@@ -123,12 +123,16 @@ impl Traffic {
 }
 
 /// What came of the traffic.
-pub struct Sum(Counts);
+pub struct Sum {
+    counts: Counts,
+    /// What servers have said too late to know whether there was a fault.
+    late: BTreeMap<Fault, usize>,
+}
 
 impl Sum {
     /// Each kind in a line.
     pub fn lines(&self) -> impl Iterator<Item = String> {
-        self.0.iter().map(|(kind, count)| {
+        self.counts.iter().map(|(kind, count)| {
             let mut line = format!("{kind:?}: {} done", count.played);
             if !count.excused.is_empty() {
                 let _ = write!(line, ", during faults {:?}", count.excused);
@@ -140,7 +144,7 @@ impl Sum {
     /// What must not have happened.
     pub fn wrong(&self) -> Vec<String> {
         let mut wrong = Vec::new();
-        for (kind, count) in &self.0 {
+        for (kind, count) in &self.counts {
             for (fault, n) in count.excused.iter().filter(|(fault, _)| fault.is_corruption()) {
                 wrong.push(format!("{kind:?}: {n} times {fault:?} during a fault"));
             }
@@ -150,6 +154,9 @@ impl Sum {
             if count.played == 0 {
                 wrong.push(format!("{kind:?}: nothing was done"));
             }
+        }
+        for (fault, n) in self.late.iter().filter(|(fault, _)| fault.is_corruption()) {
+            wrong.push(format!("{n} times {fault:?} seen by servers whose client had aborted"));
         }
         wrong
     }

@@ -1,7 +1,7 @@
 //! The faults of a soak. Each is over, and undone, when [`Trouble::happen`] returns.
 
 use std::fmt;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use pen_test::{Place, Sig, Wire};
@@ -44,9 +44,11 @@ pub enum Trouble {
     DiskFull,
     /// Datagrams from very many ports.
     ManyFlows,
+    /// More clients and flows at once than at any other time, and nothing from them.
+    Crowd,
 }
 
-const ALL: [Trouble; 16] = [
+const ALL: [Trouble; 17] = [
     Trouble::ServerDies,
     Trouble::MostServersDie,
     Trouble::ServerFlaps,
@@ -63,17 +65,22 @@ const ALL: [Trouble; 16] = [
     Trouble::ControlStorm,
     Trouble::DiskFull,
     Trouble::ManyFlows,
+    Trouble::Crowd,
 ];
 
-/// Those after which Pen keeps something for the next time.
+/// Those after which Pen keeps something for the next time: tables stay as large as they had to be.
 pub const FILLING: [Trouble; 5] = [
-    Trouble::ManyFlows,
+    Trouble::Crowd,
     Trouble::DeafClients,
     Trouble::Dawdlers,
     Trouble::Aborters,
     Trouble::ControlStorm,
 ];
 
+/// Silent clients of a crowd, below what the services hold together.
+const CROWD: usize = 1_600;
+/// Flows of a crowd.
+const CROWD_FLOWS: usize = 6_000;
 /// Control lines of a storm: right ones whose effect is undone at the end, and wrong ones.
 const LINES: [&str; 14] = [
     "server 0 weight 7",
@@ -153,6 +160,7 @@ impl Trouble {
                 drop(town.control("no connection_log"));
             }
             Self::ManyFlows => many_flows(town, time),
+            Self::Crowd => crowd(town, time),
         }
     }
 }
@@ -259,14 +267,28 @@ fn control_storm(town: &Town, dice: &mut Dice, time: Duration) {
     }
 }
 
+/// Clients of every service that say nothing, and flows as fast as they can be made.
+fn crowd(town: &Town, time: Duration) {
+    let map = town.map();
+    let places = [&map.plain, &map.tls, &map.http, &map.unix];
+    let dial = |n: usize| Wire::dial(places.get(n % places.len())?).connect().ok();
+    let silent: Vec<Wire> = (0..CROWD).filter_map(dial).collect();
+    (0..CROWD_FLOWS).for_each(|_| datagram_of_a_stranger(map.udp));
+    std::thread::sleep(time / 2);
+    drop(silent);
+}
+
+/// From a port of its own. Nobody waits for the answer: the next one there is a stranger to it.
+fn datagram_of_a_stranger(to: SocketAddr) {
+    if let Ok(socket) = UdpSocket::bind("127.0.0.1:0") {
+        let _ = socket.send_to(b"flood of many ports", to);
+    }
+}
+
 fn many_flows(town: &Town, time: Duration) {
     let udp = town.map().udp;
     every(time, 10, |_| {
-        for _ in 0..20 {
-            let Ok(socket) = UdpSocket::bind("127.0.0.1:0") else { continue };
-            // Nobody waits for the answer: the next one there is a stranger to it.
-            let _ = socket.send_to(b"flood of many ports", udp);
-        }
+        (0..20).for_each(|_| datagram_of_a_stranger(udp));
     });
 }
 

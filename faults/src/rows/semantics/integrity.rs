@@ -189,6 +189,7 @@ fn play(
     std::thread::scope(|scope| {
         (0..clients).for_each(|_| drop(scope.spawn(client)));
     });
+    sum.add_late(book.late());
     sum
 }
 
