@@ -262,10 +262,12 @@ impl ClientTable {
         self.rows.get_mut(id.slot as usize).filter(|row| row.tenancy == id.tenancy)
     }
 
+    #[expect(clippy::indexing_slicing, reason = "numbers of rows are the table's own")]
     fn row(&self, slot: u32) -> &Row {
         &self.rows[slot as usize]
     }
 
+    #[expect(clippy::indexing_slicing, reason = "numbers of rows are the table's own")]
     fn row_mut(&mut self, slot: u32) -> &mut Row {
         &mut self.rows[slot as usize]
     }

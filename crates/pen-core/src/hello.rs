@@ -120,10 +120,10 @@ impl Reader {
     fn gather(&self, mut skip: usize, count: usize) -> Vec<u8> {
         let mut gathered = Vec::with_capacity(count);
         let mut rest = self.bytes.as_slice();
-        while let (true, Some((header, after))) =
-            (gathered.len() < count, rest.split_at_checked(RECORD_HEADER))
+        while let (true, Some(([_, _, _, high, low], after))) =
+            (gathered.len() < count, rest.split_first_chunk::<RECORD_HEADER>())
         {
-            let length = usize::from(u16::from_be_bytes([header[3], header[4]]));
+            let length = usize::from(u16::from_be_bytes([*high, *low]));
             let (contents, next) = after.split_at(length.min(after.len()));
             let wanted = contents.get(skip.min(contents.len())..).unwrap_or_default();
             skip -= skip.min(contents.len());

@@ -4,6 +4,7 @@
 //! randomness. Time, resolved names and bytes come in as arguments; replies, effects and the next
 //! step of a connection come out. What asks the kernel lives in `pen-sys`, what performs in `pen`.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 pub mod acl;
 pub mod addr;

@@ -43,6 +43,10 @@ pub fn shown(word: &str) -> String {
 }
 
 /// Edits (insert, delete, replace, swap of neighbours) that turn `a` into `b`.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "rows are one longer than `b`, and `i` and `j` count `a` and `b`"
+)]
 fn distance(a: &[char], b: &[char]) -> usize {
     let mut older: Vec<usize> = Vec::new();
     let mut old: Vec<usize> = (0..=b.len()).collect();

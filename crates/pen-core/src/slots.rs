@@ -20,6 +20,7 @@ pub struct Slots {
     levels: Vec<Vec<u64>>,
 }
 
+#[expect(clippy::indexing_slicing, reason = "every number below `max` has its bit in every level")]
 impl Slots {
     /// Numbers 0 to `max` - 1, all free. `max` is at least 1.
     #[must_use]

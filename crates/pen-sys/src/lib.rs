@@ -5,6 +5,8 @@
 //! often and what to say are the daemon's business. Errors are `std::io::Error` as the kernel gave
 //! them, with a sentence added only where the bare error would mislead.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 pub mod activation;
 pub mod addresses;
 pub mod capabilities;

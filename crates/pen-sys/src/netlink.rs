@@ -29,7 +29,7 @@ pub(crate) fn messages(piece: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let length = usize::try_from(number(rest)?).unwrap_or(usize::MAX);
         let message = rest.get(..length).filter(|m| m.len() >= HEADER)?;
-        let kind = u16::from_ne_bytes([message[4], message[5]]);
+        let kind = u16::from_ne_bytes(message.get(4..6)?.try_into().ok()?);
         rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
         Some((kind, message.get(HEADER..).unwrap_or_default()))
     })
@@ -47,9 +47,9 @@ pub(crate) fn attribute(message: &mut Vec<u8>, kind: u16, value: &[u8]) {
 pub(crate) fn attributes(body: &[u8], skip: usize) -> impl Iterator<Item = (u16, &[u8])> {
     let mut rest = body.get(skip..).unwrap_or_default();
     std::iter::from_fn(move || {
-        let head = rest.get(..4)?;
-        let length = usize::from(u16::from_ne_bytes([head[0], head[1]]));
-        let kind = u16::from_ne_bytes([head[2], head[3]]);
+        let [l0, l1, k0, k1] = *rest.first_chunk()?;
+        let length = usize::from(u16::from_ne_bytes([l0, l1]));
+        let kind = u16::from_ne_bytes([k0, k1]);
         let value = rest.get(4..length)?;
         rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
         Some((kind, value))

@@ -51,11 +51,11 @@ const PIECES_MAX: usize = 4_096;
 /// # Errors
 /// `NetworkUnreachable` and the like without a route, `CrossesDevices` if `rp_filter` would drop it.
 pub fn route(packet: Packet) -> io::Result<Route> {
-    let mut message = vec![family(packet.to), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    message[1] = if packet.to.is_ipv4() { 32 } else { 128 };
+    let whole = if packet.to.is_ipv4() { 32 } else { 128 };
+    let from = if packet.arriving.is_some() { whole } else { 0 };
+    let mut message = vec![family(packet.to), whole, from, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     attribute(&mut message, 1, &octets(packet.to));
     if let Some((from, interface)) = packet.arriving {
-        message[2] = message[1];
         attribute(&mut message, 2, &octets(from));
         attribute(&mut message, 3, &interface.to_ne_bytes());
     }
@@ -83,8 +83,8 @@ pub fn route(packet: Packet) -> io::Result<Route> {
 /// What the kernel says.
 pub fn marks(ipv4: bool) -> io::Result<Vec<u32>> {
     let any: IpAddr = if ipv4 { [0, 0, 0, 0].into() } else { [0_u16; 8].into() };
-    let mut message = vec![0; BODY];
-    message[0] = family(any);
+    let mut message = vec![family(any)];
+    message.resize(BODY, 0);
     let socket = ask(ROUTE, GET_RULE, REQUEST | DUMP, &message)?;
     let mut marks = Vec::new();
     each(&socket, true, |_, body| {

@@ -3,6 +3,7 @@
 //! Formats and decisions are pen-core's (`command`, `logline`, `weblog`, `requests`, `consolidate`,
 //! `merge`); here are files, sockets, signals and the terminal.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 mod ends;
 pub mod mergelogs;

@@ -279,6 +279,7 @@ fn target<'a>(
 }
 
 /// The list, emptied if this reading of a file mentions it for the first time.
+#[expect(clippy::indexing_slicing, reason = "the parser lets no other numbers of lists through")]
 fn list_of<'a>(
     service: &'a mut ServiceConfig,
     context: &mut Context,

@@ -86,7 +86,8 @@ fn too_far<'a>(
         let depth = way.len() - 1 + way.last().map_or(0, |(_, _, hops)| *hops);
         if depth > ROUTE_HOPS_MAX {
             let names: Vec<&str> = way.iter().map(|(name, _, _)| *name).collect();
-            let loops = names.iter().enumerate().any(|(n, name)| names[..n].contains(name));
+            let loops =
+                names.iter().enumerate().any(|(n, name)| names.iter().take(n).any(|n| n == name));
             let what = if loops { "in a circle" } else { "too far" };
             return Err(format!(
                 "service {name}: routes lead {what}: {}; {ROUTE_HOPS_MAX} services on are allowed",

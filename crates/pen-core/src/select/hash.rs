@@ -47,7 +47,7 @@ impl Table {
         let candidates: Vec<Candidate> = identities(servers)
             .map(|(identity, slot, weight)| Candidate { slot, identity, weight: weight.into() })
             .collect();
-        let weighted = candidates.windows(2).any(|pair| pair[0].weight != pair[1].weight);
+        let weighted = !candidates.is_sorted_by(|one, other| one.weight == other.weight);
         Self { candidates, weighted }
     }
 

@@ -45,7 +45,9 @@ pub(super) fn change(
             if service.servers.len() <= n {
                 service.servers.resize(n + 1, ServerConfig::default());
             }
-            service.servers[n] = server;
+            if let Some(place) = service.servers.get_mut(n) {
+                *place = server;
+            }
         }
         Which::Outside(Outside::Emergency) => service.emergency = Some(server),
         Which::Outside(Outside::Abuse) => service.abuse = Some(server),
