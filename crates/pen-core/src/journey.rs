@@ -1,7 +1,8 @@
 //! A connection's search for a server: first choice, failover, emergency, end.
 //!
-//! A journey holds at most one place at one server. Whoever drives it says what happened; it
-//! answers with the next step. It never connects to a server twice, so it always ends.
+//! A journey holds at most one place at one server, and gives it back when it is dropped at the latest.
+//! Whoever drives it says what happened; it answers with the next step. It never connects to a server
+//! twice, so it always ends.
 //!
 //! A server at which half of `pending_max` connects are pending already is passed over as long as
 //! there is another one to go to. A client is not turned away for it: when the table offers nothing
@@ -16,16 +17,18 @@ use std::sync::Arc;
 use crate::moment::Moment;
 use crate::reasons::{CloseReason, ConnectFailure, Refusal};
 use crate::select::{self, Cursor, Visitor};
-use crate::servers::{Load, ServerRef};
+use crate::servers::ServerRef;
 use crate::service::Live;
 
 use asking::Asking;
+use held::{Held, Spot};
 
 pub use trail::{Trail, Try, Why};
 
 pub use way::Way;
 
 mod asking;
+mod held;
 mod moving;
 #[cfg(test)]
 mod tests;
@@ -69,23 +72,6 @@ enum Round {
     },
     /// The table has nothing more to offer.
     Over,
-}
-
-/// What a journey holds at its current server.
-#[derive(Debug)]
-enum Held {
-    Nothing,
-    /// A place, while the connect is under way. `moves` is [`crate::servers::Server::moves`] then.
-    Pending {
-        load: Arc<Load>,
-        moves: u32,
-    },
-    Established {
-        load: Arc<Load>,
-        moves: u32,
-    },
-    /// [`Journey::end`] was called.
-    Ended,
 }
 
 impl Journey {
@@ -192,15 +178,17 @@ impl Journey {
         now: Moment,
         mut passed: impl FnMut(ServerRef, Refusal),
     ) -> Step {
-        let (Some(from), Held::Pending { load, moves }) =
+        let (Some(from), Held::Place(spot)) =
             (self.current.take(), std::mem::replace(&mut self.held, Held::Nothing))
         else {
             debug_assert!(false, "a connect failed that was not under way");
             return Step::Close(CloseReason::NoServer);
         };
-        load.release_pending();
-        load.count_failure(failure);
-        self.blame(live, (from, &load, moves), failure, now);
+        debug_assert!(!spot.is_established(), "a connect failed that had succeeded");
+        spot.load.count_failure(failure);
+        self.blame(live, (from, &spot), failure, now);
+        // It may be the place that the next step takes.
+        drop(spot);
         match self.go_on(&Asking { live, visitor: Some(visitor), now }, from, &mut passed) {
             // The client did have a server, and is to see what that one did.
             Step::Close(CloseReason::NoServer | CloseReason::Stubborn)
@@ -219,36 +207,25 @@ impl Journey {
 
     /// The connect succeeded.
     pub fn connected(&mut self) {
-        match std::mem::replace(&mut self.held, Held::Nothing) {
-            Held::Pending { load, moves } => {
-                load.establish();
-                self.held = Held::Established { load, moves };
-            }
-            other => {
-                debug_assert!(false, "a connect succeeded that was not under way");
-                self.held = other;
-            }
+        match &mut self.held {
+            Held::Place(spot) if !spot.is_established() => spot.establish(),
+            _ => debug_assert!(false, "a connect succeeded that was not under way"),
         }
     }
 
     /// Whatever is held is given back; bytes moved are counted: `sent` to the server, `received`
-    /// from it. To be called exactly once, at the end of the connection, in whatever state it is.
+    /// from it. To be called once at most, at the end of the connection, in whatever state it is; what a
+    /// journey holds that is dropped without it is given back too, uncounted.
     pub fn end(&mut self, sent: u64, received: u64) {
         self.count_bytes(sent, received);
-        match std::mem::replace(&mut self.held, Held::Ended) {
-            Held::Nothing => {}
-            Held::Pending { load, .. } => load.release_pending(),
-            Held::Established { load, .. } => load.release_established(),
-            Held::Ended => debug_assert!(false, "a connection ended twice"),
-        }
+        let held = std::mem::replace(&mut self.held, Held::Ended);
+        debug_assert!(!matches!(held, Held::Ended), "a connection ended twice");
     }
 
     /// Bytes moved since the last time this was called (while the connection lives).
     pub fn count_bytes(&self, sent: u64, received: u64) {
         match &self.held {
-            Held::Pending { load, .. } | Held::Established { load, .. } => {
-                load.count_bytes(sent, received)
-            }
+            Held::Place(spot) => spot.load.count_bytes(sent, received),
             Held::Nothing | Held::Ended => {
                 debug_assert!(sent == 0 && received == 0, "bytes moved without a server");
             }
@@ -265,8 +242,8 @@ impl Journey {
     #[must_use]
     pub fn is_where_it_was(&self, live: &Live) -> bool {
         match (&self.held, self.current.and_then(|which| live.server(which))) {
-            (Held::Pending { load, moves } | Held::Established { load, moves }, Some(server)) => {
-                server.moves == *moves && Arc::ptr_eq(&server.load, load)
+            (Held::Place(spot), Some(server)) => {
+                server.moves == spot.moves && Arc::ptr_eq(&server.load, &spot.load)
             }
             _ => false,
         }
@@ -285,7 +262,9 @@ impl Journey {
     #[must_use]
     pub fn counts_as_pending(&self, live: &Live) -> bool {
         match &self.held {
-            Held::Pending { load, .. } => self.torn || load.pending() <= live.pending_part,
+            Held::Place(spot) if !spot.is_established() => {
+                self.torn || spot.load.pending() <= live.pending_part
+            }
             _ => false,
         }
     }
@@ -293,13 +272,21 @@ impl Journey {
     /// Whether the operator believes that the server in use is out.
     #[must_use]
     pub fn is_told_out(&self) -> bool {
-        matches!(&self.held, Held::Established { load, .. } if load.is_told_out())
+        self.in_use().is_some_and(|spot| spot.load.is_told_out())
     }
 
     /// The server of the connection: the one being connected to or used.
     #[must_use]
     pub fn server(&self) -> Option<ServerRef> {
         self.current
+    }
+
+    /// The place at the server that is used.
+    fn in_use(&self) -> Option<&Spot> {
+        match &self.held {
+            Held::Place(spot) if spot.is_established() => Some(spot),
+            _ => None,
+        }
     }
 
     fn new(initial: Option<u32>) -> Self {
@@ -350,16 +337,16 @@ impl Journey {
     fn blame(
         &mut self,
         live: &Live,
-        (from, load, moves): (ServerRef, &Load, u32),
+        (from, spot): (ServerRef, &Spot),
         failure: ConnectFailure,
         now: Moment,
     ) {
         if live.config.connection_log.is_some() {
             Trail::note(&mut self.trail, from, Why::Failed(failure));
         }
-        let same_place = live.server(from).is_none_or(|s| s.moves == moves);
+        let same_place = live.server(from).is_none_or(|s| s.moves == spot.moves);
         if failure.blames_server() && same_place {
-            load.fail(now);
+            spot.load.fail(now);
         }
     }
 
@@ -374,9 +361,9 @@ impl Journey {
         debug_assert!(matches!(self.held, Held::Nothing), "a second place for one connection");
         match asking.reserve(which, self.must_spare(asking, which)) {
             None => false,
-            Some(Ok(held)) => {
+            Some(Ok(spot)) => {
                 self.current = Some(which);
-                self.held = held;
+                self.held = Held::Place(spot);
                 true
             }
             Some(Err(refusal)) => {
@@ -419,7 +406,7 @@ impl Journey {
 }
 
 /// Why the visitor would not be taken by a server, apart from the server's pending connects. For a copy
-/// that nobody else sees ([`Live::detached`]): where there is no reason, a place is taken there.
+/// that nobody else sees ([`Live::detached`]): where there is no reason, a place is taken and given back.
 pub(crate) fn refusal(
     live: &Live,
     visitor: &Visitor,

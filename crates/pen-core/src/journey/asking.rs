@@ -1,8 +1,6 @@
 //! Asking one server for a place: the checks that refuse without connecting, in their order.
 
-use std::sync::Arc;
-
-use super::Held;
+use super::held::Spot;
 use crate::addr::{ClientAddr, Place};
 use crate::moment::Moment;
 use crate::reasons::Refusal;
@@ -24,7 +22,7 @@ pub struct Asking<'a> {
 impl Asking<'_> {
     /// Takes a place at `which` if all rules allow it; `None` if there is no such server.
     /// With `spare` no more than half of `pending_max` may be pending there.
-    pub fn reserve(&self, which: ServerRef, spare: bool) -> Option<Result<Held, Refusal>> {
+    pub fn reserve(&self, which: ServerRef, spare: bool) -> Option<Result<Spot, Refusal>> {
         let live = self.live;
         let server = live.server(which)?;
         if !server.is_set() {
@@ -47,8 +45,7 @@ impl Asking<'_> {
         };
         let pending_share = if spare { (live.config.pending_max / 2).max(1) } else { 0 };
         let taken = server.load.reserve(limit, pending_share);
-        let (load, moves) = (&server.load, server.moves);
-        Some(taken.map(|()| Held::Pending { load: Arc::clone(load), moves }))
+        Some(taken.map(|()| Spot::pending(&server.load, server.moves)))
     }
 
     /// Counts that a client passed the server over. An idler has no client that would wait longer for it.

@@ -27,15 +27,15 @@ impl Journey {
     /// Whether the server in use may be used on: it is where it was, and it is not blacklisted.
     #[must_use]
     pub fn may_stay(&self, live: &Live, now: Moment) -> bool {
-        let (Some(server), Held::Established { load, moves }) =
-            (self.current.and_then(|which| live.server(which)), &self.held)
+        let (Some(server), Some(spot)) =
+            (self.current.and_then(|which| live.server(which)), self.in_use())
         else {
             return false;
         };
-        server.moves == *moves
-            && Arc::ptr_eq(&server.load, load)
+        server.moves == spot.moves
+            && Arc::ptr_eq(&server.load, &spot.load)
             && server.is_set()
-            && !load.blacklisted(now, live.config.blacklist_s)
+            && !spot.load.blacklisted(now, live.config.blacklist_s)
     }
 
     /// The server in use reported a failure. If there is another one that can be used, in table
@@ -52,13 +52,9 @@ impl Journey {
         mut passed: impl FnMut(ServerRef, Refusal),
     ) -> Option<ServerRef> {
         let from = self.current?;
-        if !matches!(self.held, Held::Established { .. }) {
-            return None;
-        }
-        let Held::Established { load, moves } = mem::replace(&mut self.held, Held::Nothing) else {
-            return None;
-        };
-        load.count_failure(failure);
+        self.in_use()?;
+        let Held::Place(spot) = mem::replace(&mut self.held, Held::Nothing) else { return None };
+        spot.load.count_failure(failure);
         self.current = None;
         self.round = match from {
             ServerRef::Regular(initial) => Round::Running { initial, crowded: None },
@@ -67,13 +63,12 @@ impl Journey {
         let asking = Asking { live, visitor: Some(visitor), now };
         match self.find_other(&asking, from, &mut passed) {
             Some(server) => {
-                load.release_established();
-                self.blame(live, (from, &load, moves), failure, now);
+                self.blame(live, (from, &spot), failure, now);
                 Some(server)
             }
             None => {
                 self.current = Some(from);
-                self.held = Held::Established { load, moves };
+                self.held = Held::Place(spot);
                 None
             }
         }

@@ -1,6 +1,7 @@
 //! Journeys as scripts: a small service, who asks, what fails, which way it goes.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -10,7 +11,7 @@ use crate::addr::Host;
 use crate::config::ServiceConfig;
 use crate::moment::Moment;
 use crate::reasons::{CloseReason, ConnectFailure, Refusal};
-use crate::select::Cursor;
+use crate::select::{Cursor, Visitor};
 use crate::servers::ServerRef::{Abuse, Emergency, Regular};
 use crate::service::Live;
 use crate::service::tests::{live, server, service, visitor};
@@ -451,4 +452,41 @@ fn what_happens_at_servers_is_counted_there() {
     for (n, failure) in ConnectFailure::ALL.into_iter().enumerate() {
         assert_eq!(failure as usize, n);
     }
+}
+
+#[test]
+fn a_place_is_given_back_once_whoever_meets_a_defect() {
+    let mut config = service(2);
+    config.acls[1] = deny_everybody();
+    config.servers[0].acl = 1;
+    let live = live(&config);
+    let who = visitor(1, Some(1));
+    let places = || live.servers.iter().map(|s| s.load.reserved()).sum::<u32>();
+    let start = || Journey::start(&live, &Cursor::default(), &who, NOW, |_, _| ()).0;
+    let met = |journey: &mut Journey, deed: fn(&mut Journey, &Live, &Visitor)| {
+        let work = AssertUnwindSafe(|| deed(journey, &live, &who));
+        assert!(catch_unwind(work).is_err(), "the defect is met");
+    };
+    // Between the choice and whoever keeps the journey.
+    let journey = start();
+    assert_eq!(places(), 1);
+    drop(journey);
+    assert_eq!(places(), 0);
+    // While the next server is looked for, before the connect succeeds and after that.
+    let mut journey = start();
+    met(&mut journey, |journey, live, who| {
+        journey.failed(live, who, ConnectFailure::Refused, NOW, |_, _| panic!("a defect"));
+    });
+    assert_eq!(places(), 0);
+    journey.end(0, 0);
+    live.servers[1].load.pardon();
+    let mut journey = start();
+    journey.connected();
+    met(&mut journey, |journey, live, who| {
+        journey.lost(live, who, ConnectFailure::Refused, NOW, |_, _| panic!("a defect"));
+    });
+    assert_eq!(places(), 0);
+    journey.end(0, 0);
+    drop(journey);
+    assert_eq!(places(), 0, "not a second time");
 }
