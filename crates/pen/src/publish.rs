@@ -1,11 +1,13 @@
 //! What runs, and how a configuration becomes true.
 //!
-//! [`Running::publish`] does everything that can fail first (listeners, countries, certificates, logs); on a
-//! failure what is new is dropped and what runs goes on untouched. Then it swaps (`swap`): settings are
+//! [`Running::publish`] does everything that can fail first (`ready`: listeners, countries, certificates,
+//! logs); on a failure, a defect of Pen among them, what is new is dropped and what runs goes on untouched.
+//! Then it swaps (`swap`), and a defect ends the process: settings are
 //! published whole to the workers, tables grow, doors are handed over. Owned by the control thread alone.
 //! Deliberately not here: where a configuration comes from.
 
 mod certificates;
+mod ready;
 mod swap;
 
 use std::collections::BTreeMap;
@@ -21,10 +23,9 @@ use pen_core::explain::{Answer, Question};
 use pen_core::moment::Moment;
 use pen_core::report::dsr::DsrRow;
 use pen_core::service::Live;
-use pen_core::{circles, routes};
 use pen_sys::services::{self, Services};
-use pen_sys::sockets;
 
+use crate::control::contain::{NOTHING_CHANGED, contained};
 use crate::control::page::Wishes;
 use crate::control::sentences::Sentences;
 use crate::countries::{self, Database};
@@ -38,7 +39,8 @@ use crate::state::State;
 use crate::tls::{Calendar, Outward, Told, Vault};
 use crate::transparent::{self, When};
 use crate::web::{self, Web};
-use crate::{built, clock, dsr, socket_options};
+use crate::{clock, dsr, socket_options};
+use ready::Ready;
 
 /// Everything that runs, as the control thread knows it.
 #[derive(Debug)]
@@ -247,25 +249,20 @@ impl Running {
         if new == self.config {
             return Ok(Changes::default());
         }
-        let mut cautions = socket_options::check(&self.config, &new)?;
-        cautions.extend(transparent::check(&self.config, &new, When::Later)?);
-        let fault = built::lacking(&new).or_else(|| routes::fault(&new));
-        let fault = fault.or_else(|| circles::fault(&new, sockets::is_ours));
-        fault.map_or(Ok(()), Err)?;
-        let (vault, told) = self.vault.prepare(&new, clock::wall().0)?;
-        let outward = self.outward.load(&new)?;
-        let gates = self.keeper.plan(&self.gates, &new)?;
-        let new_logs = self.open_logs(&new, names)?;
-        let posts = self.posts.plan(&new, self.pool.mailboxes.len())?;
-        let door = self.web.plan(&new)?;
-        let countries = match new.process.geoip_db == self.config.process.geoip_db {
-            true => self.countries.clone(),
-            false => countries::open(new.process.geoip_db.as_deref())?,
-        };
+        let logs = self.logs.clone();
+        let ready = contained(&logs, NOTHING_CHANGED, || self.make_ready(&new, names))?;
+        Ok(self.put_in_force(new, ready))
+    }
+
+    /// Nothing can be refused any more.
+    fn put_in_force(&mut self, new: Config, ready: Ready) -> Changes {
+        let Ready { vault, told, outward, gates, logs, posts, door, countries, cautions } = ready;
         self.vault = vault;
+        #[cfg(debug_assertions)]
+        crate::worker::faults::at_settings(&new, "panic-swap");
         let (known, mut news) = (dsr::cautions(&self.config), dsr::cautions(&new));
         news.retain(|text| !known.contains(text));
-        let mut changes = self.swap(new, gates, new_logs, countries, outward);
+        let mut changes = self.swap(new, gates, logs, countries, outward);
         changes.caution(news);
         changes.warnings.extend(self.posts.swap(posts, &self.services, &self.logs));
         changes.caution(cautions);
@@ -275,7 +272,7 @@ impl Running {
         changes.caution(self.web.swap(door, &self.config, self.countries.clone()));
         self.state.configure(&self.config);
         self.keeper.wait_until_closed();
-        Ok(changes)
+        changes
     }
 
     /// Where wishes of the web page arrive.

@@ -40,11 +40,13 @@ pub enum DropReason {
     TooBig,
     /// The kernel did not take it: its queue is full, or the interface is down.
     NotSent,
+    /// It met a defect of Pen.
+    Defect,
 }
 
 impl DropReason {
     /// Every reason, for tables and metrics, in the order of their numbers.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Elsewhere,
         Self::Heard,
         Self::Malformed,
@@ -62,6 +64,7 @@ impl DropReason {
         Self::TarpitRate,
         Self::TooBig,
         Self::NotSent,
+        Self::Defect,
     ];
 
     /// The word.
@@ -85,6 +88,7 @@ impl DropReason {
             Self::TarpitRate => "tarpit_rate",
             Self::TooBig => "too_big",
             Self::NotSent => "not_sent",
+            Self::Defect => "defect",
         }
     }
 }

@@ -127,7 +127,7 @@ event_keys! {
     LogLosses = "log_losses", Warning;
     /// Any other warning.
     Warning = "warning", Warning;
-    /// Pen met a defect of its own: it ends, or the connection that met it does.
+    /// Pen met a defect of its own: it ends, or the connection, flow, frame or order that met it does.
     Defect = "defect", Error;
 }
 

@@ -19,13 +19,15 @@ pub enum FlowEnd {
     OperatorClosed,
     /// The address that its client sends to has left the machine (`leaving_addresses`).
     AddressLeft,
+    /// It met a defect of Pen.
+    Defect,
     /// The service was removed or the process ended.
     Shutdown,
 }
 
 impl FlowEnd {
     /// Every reason, in the order of their counters.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Answered,
         Self::IdleTimeout,
         Self::Recycled,
@@ -34,6 +36,7 @@ impl FlowEnd {
         Self::ListenerClosed,
         Self::OperatorClosed,
         Self::AddressLeft,
+        Self::Defect,
         Self::Shutdown,
     ];
 
@@ -49,6 +52,7 @@ impl FlowEnd {
             Self::ListenerClosed => "listener_closed",
             Self::OperatorClosed => "operator_closed",
             Self::AddressLeft => "address_left",
+            Self::Defect => "defect",
             Self::Shutdown => "shutdown",
         }
     }
@@ -87,11 +91,13 @@ pub enum DropReason {
     ServerUnreachable,
     /// The kernel dropped it because Pen did not read it in time.
     ReceiveQueueFull,
+    /// It met a defect of Pen.
+    Defect,
 }
 
 impl DropReason {
     /// Every reason, in the order of their counters.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::ClientDenied,
         Self::OverLimit,
         Self::NoServer,
@@ -106,6 +112,7 @@ impl DropReason {
         Self::SendRefused,
         Self::ServerUnreachable,
         Self::ReceiveQueueFull,
+        Self::Defect,
     ];
 
     /// The word used in logs, reports and tests.
@@ -126,6 +133,7 @@ impl DropReason {
             Self::SendRefused => "send_refused",
             Self::ServerUnreachable => "server_unreachable",
             Self::ReceiveQueueFull => "receive_queue_full",
+            Self::Defect => "defect",
         }
     }
 }

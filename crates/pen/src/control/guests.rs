@@ -7,6 +7,7 @@ use pen_core::limits;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 
+use super::contain::{NO_REPLY, contained};
 use super::door::Visitor;
 use super::session::{Session, Step};
 use super::tasks::{Asker, Task};
@@ -114,7 +115,8 @@ impl Desk {
         if session.is_watching() && !gone {
             return self.show_events(key);
         }
-        match session.advance(clock::now(), gone) {
+        let step = || Ok(session.advance(clock::now(), gone));
+        match contained(&self.running.logs, NO_REPLY, step).unwrap_or(Step::Over) {
             Step::Wait => self.listen_to(key),
             Step::Over => self.forget(key),
             Step::Line(text) => {

@@ -5,6 +5,7 @@
 //! again by its answer, so that nobody else waits for a name. Deliberately not here: the start of
 //! the process (`boot`), and what single commands do (`perform`).
 
+pub mod contain;
 pub mod door;
 mod explain;
 mod guests;
@@ -24,6 +25,7 @@ mod watching;
 
 use std::collections::HashMap;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, TryRecvError};
 
@@ -116,8 +118,15 @@ impl ExitReason {
     }
 }
 
-/// Serves until the process is to end. The workers are left to the caller.
+/// Serves until the process is to end. The workers are left to the caller. A defect that is not contained
+/// ends the process.
 pub fn run(control: Control) -> ExitReason {
+    let (logs, pool) = (control.running.logs.clone(), Arc::clone(&control.running.pool));
+    let served = catch_unwind(AssertUnwindSafe(|| serve(control)));
+    served.unwrap_or_else(|panic| contain::end(&logs, &pool, panic))
+}
+
+fn serve(control: Control) -> ExitReason {
     let logs = control.running.logs.clone();
     let served = Desk::new(control).and_then(|mut desk| {
         let reason = desk.serve();

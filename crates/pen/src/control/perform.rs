@@ -14,6 +14,7 @@ use pen_core::config::{Config, Protocol, ServiceConfig};
 use pen_core::report::classic;
 use pen_sys::localtime;
 
+use super::contain::{NO_REPLY, contained};
 use super::reports;
 use crate::built;
 use crate::clock;
@@ -147,9 +148,12 @@ pub fn follow_up(running: &mut Running, origin: &Origin, outcome: Outcome) -> Pe
     for said in outcome.said {
         performed.reply += &match said {
             Said::Text(text) => text,
-            Said::Report { service, report, json } => {
-                reports::reply(running, &service, &report, json)
-            }
+            Said::Report { service, report, json } => contained(&running.logs, NO_REPLY, || {
+                #[cfg(debug_assertions)]
+                crate::worker::faults::at_report(&report);
+                Ok(reports::reply(running, &service, &report, json))
+            })
+            .unwrap_or_else(|why| format!("error: {why}\n")),
         };
     }
     for effect in outcome.effects {
@@ -215,9 +219,11 @@ fn carry_out(running: &mut Running, origin: &Origin, effect: Effect) -> Result<S
             Ok(String::new())
         }
         Effect::CloseConnection { service, connection } => {
-            close_connection(running, &service, connection)
+            contained(&running.logs, NO_REPLY, || close_connection(running, &service, connection))
         }
-        Effect::Write(file) => write_settings(running, origin, file),
+        Effect::Write(file) => {
+            contained(&running.logs, NO_REPLY, || write_settings(running, origin, file))
+        }
         Effect::ReloadTls if !built::TLS => Err(built::NO_TLS.to_owned()),
         Effect::ReloadTls => Ok(renew_certificates(running)),
         // Publishing has retired it already.

@@ -11,6 +11,7 @@ use pen_core::limits;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::OwnedFd;
 
+use super::contain::{NOTHING_CHANGED, contained};
 use super::perform::{self, Performed, Prepared};
 use super::{Desk, Ending, ExitReason};
 use crate::logs::Level;
@@ -53,10 +54,15 @@ impl Desk {
     /// Tries a change. If it turns out to need names that are not known yet, it is set aside until
     /// they are, and tried again from the start.
     pub(super) fn attempt(&mut self, mut task: Task) {
-        let prepared = self.prepare(&task);
-        if let Ok(Some(prepared)) = &prepared {
-            self.running.survey(&prepared.config, &task.names);
-        }
+        let prepared = contained(&self.running.logs, NOTHING_CHANGED, || {
+            #[cfg(debug_assertions)]
+            crate::worker::faults::at_order(&task.text);
+            let prepared = self.prepare(&task)?;
+            if let Some(prepared) = &prepared {
+                self.running.survey(&prepared.config, &task.names);
+            }
+            Ok(prepared)
+        });
         let missing = task.names.take_missing();
         if missing.is_empty() {
             return self.finish(&task, prepared);
@@ -123,10 +129,12 @@ impl Desk {
     fn finish(&mut self, task: &Task, prepared: Result<Option<Prepared>, String>) {
         let before = self.running.config.clone();
         let result = match prepared {
-            Ok(Some(prepared)) => self.make_true(task, prepared).map_err(|why| match task.asker {
-                Asker::Session(_) | Asker::Page(_) => why,
-                Asker::Reload => format!("{}: {why}", task.text),
-            }),
+            Ok(Some(prepared)) => self
+                .or_last_words(task.asker, |desk| desk.make_true(task, prepared))
+                .map_err(|why| match task.asker {
+                    Asker::Session(_) | Asker::Page(_) => why,
+                    Asker::Reload => format!("{}: {why}", task.text),
+                }),
             Ok(None) => Ok(Performed::default()),
             Err(why) => Err(why),
         };

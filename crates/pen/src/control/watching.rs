@@ -7,6 +7,7 @@
 use pen_core::event::{Since, lost_json, lost_line};
 use pen_core::limits;
 
+use super::contain::{NO_REPLY, contained};
 use super::perform::Watch;
 use super::session::Step;
 use super::{Desk, clock};
@@ -42,7 +43,9 @@ impl Desk {
     pub(super) fn show_events(&mut self, key: usize) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let events = self.running.logs.events();
-        match session.stream(|watch| next_lines(watch, &events.since(watch.after, usize::MAX))) {
+        let next = |watch: &mut Watch| next_lines(watch, &events.since(watch.after, usize::MAX));
+        let step = || Ok(session.stream(next));
+        match contained(&self.running.logs, NO_REPLY, step).unwrap_or(Step::Over) {
             Step::Over => self.forget(key),
             Step::Wait | Step::Line(_) => self.listen_to(key),
         }

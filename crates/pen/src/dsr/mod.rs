@@ -7,6 +7,8 @@
 //! are opened while Pen has the rights; later only with the capability CAP_NET_RAW. Deliberately
 //! not here: settings, and reports beyond their numbers.
 
+mod contain;
+mod decide;
 mod inspect;
 mod link;
 mod lookout;
@@ -42,6 +44,9 @@ use tally::Tally;
 use view::{Eyes, View};
 
 pub use inspect::inspect;
+
+/// What the names of the threads begin with.
+pub const THREAD: &str = "pen-dsr-";
 
 /// The services with direct server return that run, by name.
 #[derive(Debug, Default)]
@@ -249,7 +254,7 @@ impl Crew {
             let shared = Arc::clone(&crew.shared);
             let judge = Judge::new((shared.secret.hash_one(3), shared.secret.hash_one(4)));
             let post = Post::new(shared, number, socket, ring, judge);
-            let thread = std::thread::Builder::new().name(format!("pen-dsr-{number}"));
+            let thread = std::thread::Builder::new().name(format!("{THREAD}{number}"));
             crew.threads.push(thread.spawn(move || post.work())?);
         }
         Ok(crew)

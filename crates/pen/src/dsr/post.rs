@@ -1,15 +1,14 @@
 //! One thread of direct server return: frames in, frames out.
 
-use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use pen_core::dsr::{Deed, DropReason, Judge};
+use pen_core::dsr::{DropReason, Judge};
 use pen_core::event::{EventKey, Subject};
-use pen_core::frames::{Built, Mac};
+use pen_core::frames::Built;
 use pen_core::limits;
 use pen_core::moment::Moment;
 use pen_core::report::dsr::Counts;
@@ -18,6 +17,8 @@ use pen_sys::packets::{Offload, Outbox, PacketSocket, Parcel, Ring, Whole};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
+use super::contain::contain;
+use super::decide::{Findings, decide};
 use super::lookout::Lookout;
 use super::view::{Eyes, View};
 use super::{Shared, link, tally};
@@ -38,18 +39,6 @@ pub(super) struct Post {
     /// When an interface that was made anew is tried again.
     retry: Moment,
     lookout: Option<Lookout>,
-}
-
-/// What a batch found, beside what it sends to servers.
-#[derive(Default)]
-struct Findings {
-    counts: Counts,
-    /// Frames that go back, with their VLAN tag.
-    answers: Vec<(Built, Option<[u8; 4]>)>,
-    /// Who said to be where.
-    heard: Vec<(IpAddr, Mac)>,
-    /// Server and bytes of each frame for a server.
-    servers: Vec<(u32, u64)>,
 }
 
 /// How many frames a batch took off the ring, or that a large one is next.
@@ -81,8 +70,8 @@ impl Post {
         }
     }
 
-    /// Runs to the end. A defect ends the whole process: an interface that nobody looks at would seem
-    /// to be served.
+    /// Runs to the end. A defect that is not a frame's ends the whole process: an interface that nobody
+    /// looks at would seem to be served.
     pub(super) fn work(mut self) {
         let logs = self.shared.logs.clone();
         if catch_unwind(AssertUnwindSafe(|| self.run())).is_err() {
@@ -140,7 +129,7 @@ impl Post {
             }
         }
         for (ip, mac) in findings.heard {
-            self.shared.heard(view, ip, mac, now);
+            contain(&self.shared, view, || self.shared.heard(view, ip, mac, now));
         }
         if let Some(tally) = self.shared.tallies.get(self.number) {
             tally.add(&findings.counts);
@@ -163,18 +152,12 @@ impl Post {
                 Whole::No => tally::count(&mut findings.counts, DropReason::TooBig),
                 Whole::Yes if frame.outgoing => {}
                 Whole::Yes => {
-                    #[cfg(debug_assertions)]
-                    crate::worker::faults::at_frame(frame.bytes);
-                    let verdict = self.judge.judge(&view.scene, &eyes, frame.bytes, now);
-                    findings.heard.extend(verdict.heard);
-                    match verdict.deed {
-                        Deed::Forward(slot, mac) => {
-                            let ends = (mac.0, view.scene.own.0);
-                            let (bytes, tag, offload) = (frame.bytes, frame.tag, frame.offload);
-                            parcels.push(Parcel::new(bytes, ends, tag, offload));
-                            slots.push(slot);
-                        }
-                        other => aside(&self.shared, view, other, frame.tag, now, findings),
+                    let (bytes, tag, offload) = (frame.bytes, frame.tag, frame.offload);
+                    let (judge, shared) = (&mut self.judge, &*self.shared);
+                    if let Some((slot, to)) = decide(judge, shared, &eyes, (bytes, tag), findings) {
+                        let ends = (to.0, view.scene.own.0);
+                        parcels.push(Parcel::new(bytes, ends, tag, offload));
+                        slots.push(slot);
                     }
                 }
             }
@@ -216,20 +199,16 @@ impl Post {
         };
         let live = view.service.live.load();
         let eyes = Eyes { view, live: &live, now };
-        let verdict = self.judge.judge(&view.scene, &eyes, bytes, now);
-        findings.heard.extend(verdict.heard);
-        match verdict.deed {
-            Deed::Forward(slot, mac) => {
-                let parcel = Parcel::new(bytes, (mac.0, view.scene.own.0), tag, offload);
-                let mut went = |_, bytes| {
-                    findings.counts.forwarded += 1;
-                    findings.counts.forwarded_bytes += bytes;
-                    findings.servers.push((slot, bytes));
-                };
-                let lost = send(&mut self.outbox, &self.socket, &[parcel], &mut went);
-                add(&mut findings.counts, &lost);
-            }
-            other => aside(&self.shared, view, other, tag, now, findings),
+        let (judge, shared) = (&mut self.judge, &*self.shared);
+        if let Some((slot, to)) = decide(judge, shared, &eyes, (bytes, tag), findings) {
+            let parcel = Parcel::new(bytes, (to.0, view.scene.own.0), tag, offload);
+            let mut went = |_, bytes| {
+                findings.counts.forwarded += 1;
+                findings.counts.forwarded_bytes += bytes;
+                findings.servers.push((slot, bytes));
+            };
+            let lost = send(&mut self.outbox, &self.socket, &[parcel], &mut went);
+            add(&mut findings.counts, &lost);
         }
     }
 
@@ -302,34 +281,6 @@ impl Post {
             let mut count = [0_u8; 8];
             let _ = rustix::io::read(bell, &mut count);
         }
-    }
-}
-
-/// What is not for a server.
-fn aside(
-    shared: &Shared,
-    view: &View,
-    deed: Deed,
-    tag: Option<[u8; 4]>,
-    now: Moment,
-    findings: &mut Findings,
-) {
-    match deed {
-        Deed::Forward(..) => {}
-        Deed::Answer(built) => {
-            findings.counts.answered += 1;
-            findings.answers.push((built, tag));
-        }
-        Deed::Tarpit(bait) => {
-            match shared.tarpit().take(view.scene.own, &bait, view.manners, now) {
-                Ok(built) => {
-                    findings.counts.tarpit += 1;
-                    findings.answers.push((built, tag));
-                }
-                Err(why) => tally::count(&mut findings.counts, why),
-            }
-        }
-        Deed::Drop(why) => tally::count(&mut findings.counts, why),
     }
 }
 

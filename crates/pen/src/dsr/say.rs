@@ -121,6 +121,18 @@ impl Shared {
         }
     }
 
+    /// A frame met a defect of Pen.
+    pub(super) fn say_defect(&self, view: &View) {
+        let (name, interface) = (&view.service.name, &self.interface);
+        let text = || {
+            format!(
+                "dsr_if {interface}: a frame met a defect of Pen: it is dropped, the others go on"
+            )
+        };
+        self.logs.say_often(Topic::Defect, Level::Always, || format!("{name}: {}", text()));
+        self.logs.event(Subject::new(EventKey::Defect).at(name), |e| e.saying(text()));
+    }
+
     fn tell_interface(&self, view: &View, key: EventKey, what: &str) {
         let (name, interface) = (&view.service.name, &self.interface);
         self.logs.event(Subject::new(key).at(name), |e| {

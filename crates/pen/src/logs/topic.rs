@@ -31,7 +31,7 @@ pub enum Topic {
     HelloRefused,
     /// A control session was refused or cut.
     ControlRefused,
-    /// A connection met a defect of Pen.
+    /// A connection, a flow, a frame or an order met a defect of Pen.
     Defect,
     /// What happens to single connections, at debug levels.
     Connection,

@@ -219,6 +219,8 @@ impl Worker {
         } else {
             Journey::denied(live, &conn.visitor, self.now, note)
         };
+        #[cfg(debug_assertions)]
+        super::faults::at_choice(conn);
         if let Step::Connect(ServerRef::Regular(n)) = step
             && !live.config.mode.forgetful
         {

@@ -66,6 +66,8 @@ impl Worker {
         let (id, visitor) = (conn.client, conn.visitor.clone());
         let live = service.live.load();
         let (journey, step) = self.step_on(service, &live, &visitor, way);
+        #[cfg(debug_assertions)]
+        self.conns.get(key as usize).inspect(|conn| super::faults::at_choice(conn));
         if let (Step::Connect(ServerRef::Regular(n)), Some(id), Way::Free) = (step, id, way)
             && !live.config.mode.forgetful
         {

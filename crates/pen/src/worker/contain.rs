@@ -3,9 +3,9 @@
 //! What a connection's own events, turns and timers do is contained, and so is the beginning of one, when
 //! it is accepted, and its choice of a server when there is room again: a panic resets the connection, gives
 //! back what it held, once, and the worker goes on. A panic while it is given back, while a table that all
-//! workers share is changed, or where it is not known whose it is (a worker's own loop, most orders,
-//! datagrams) ends the process, as [`Worker::work`] says: it is better to be started anew than to serve from
-//! tables that may be wrong.
+//! workers share is changed, or where it is not known whose it is (a worker's own loop, most orders) ends the
+//! process, as [`Worker::work`] says: it is better to be started anew than to serve from tables that may be
+//! wrong. Flows are contained in `udp::contain`.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -17,16 +17,21 @@ use pen_sys::sockets;
 use super::Worker;
 use super::conn::{Conn, Phase};
 use super::ending::Manner;
+use crate::dsr;
 use crate::logs::{Level, Logs, Topic};
 use crate::shared::Service;
 
-/// Where a worker's panics are told: in the log, which nobody waits for. Other threads tell them as
-/// every program does.
+/// What becomes of a connection that met a defect.
+const RESET: &str = "it is reset";
+
+/// Where panics are told of threads that carry traffic, and of the control thread: in the log, which nobody
+/// waits for. Other threads tell them as every program does.
 pub(super) fn tell_defects(logs: &Logs) {
     let (logs, others) = (logs.clone(), std::panic::take_hook());
     std::panic::set_hook(Box::new(move |defect| {
         let thread = std::thread::current();
-        if !thread.name().is_some_and(|name| name.starts_with(super::THREAD)) {
+        let carriers = [super::THREAD, dsr::THREAD, "main"];
+        if !thread.name().is_some_and(|name| carriers.iter().any(|c| name.starts_with(c))) {
             return others(defect);
         }
         logs.say_often(Topic::Defect, Level::Always, || {
@@ -106,7 +111,7 @@ impl Worker {
         }
         service.count(self.index, |tally| tally.turned_away(CloseReason::Defect));
         service.leave(&self.pool);
-        self.say_defect(service, || format!("client {client}"));
+        self.say_defect(service, || format!("client {client}"), RESET);
     }
 
     fn say_buried(&self, key: u32) {
@@ -115,11 +120,13 @@ impl Worker {
         // What was locked was not changed: the connection had its number and row.
         service.tables_broke();
         let client = conn.visitor.peer.addr;
-        self.say_defect(&service, || format!("connection {} of client {client}", conn.slot));
+        let who = || format!("connection {} of client {client}", conn.slot);
+        self.say_defect(&service, who, RESET);
     }
 
-    fn say_defect(&self, service: &Service, who: impl Fn() -> String) {
-        let text = || format!("{} met a defect of Pen: it is reset, the others go on", who());
+    /// `who` met a defect, and what becomes of it.
+    pub(super) fn say_defect(&self, service: &Service, who: impl Fn() -> String, end: &str) {
+        let text = || format!("{} met a defect of Pen: {end}, the others go on", who());
         self.logs
             .say_often(Topic::Defect, Level::Always, || format!("{}: {}", service.name, text()));
         self.logs.event(Subject::new(EventKey::Defect).at(&service.name), |e| e.saying(text()));

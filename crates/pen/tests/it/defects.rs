@@ -1,6 +1,9 @@
 //! Defects of Pen itself, brought about on purpose (debug builds only: `worker/faults.rs`): one
 //! connection meets them, or a worker gets stuck, and everybody else is served.
 
+mod orders;
+mod udp;
+
 use std::os::unix::net::UnixDatagram;
 
 use pen_test::{Client, End, Farm, Pen, PenBuilder, Wire, acts, deadline, over_tls, until};
@@ -10,12 +13,16 @@ const VICTIM: &str = "127.0.0.66";
 
 /// The defect, or nothing (with the reason) where it cannot be had.
 fn with(fault: &str, farm: &Farm) -> Option<PenBuilder> {
+    on_demand(fault, Pen::over(farm))
+}
+
+fn on_demand(fault: &str, builder: PenBuilder) -> Option<PenBuilder> {
     if !cfg!(debug_assertions) || std::env::var_os("PEN").is_some() {
         eprintln!("skipped: only debug builds have defects on demand");
         return None;
     }
     // One worker: whoever is served afterwards is served by the one that met the defect.
-    let builder = Pen::over(farm).command("workers 1");
+    let builder = builder.command("workers 1");
     Some(builder.env("PEN_TEST_FAULT", format!("{fault} {VICTIM}")))
 }
 
@@ -95,6 +102,30 @@ fn a_panic_while_a_client_is_accepted_gives_back_its_place() {
     pen.wait_idle();
     assert!(pen.stderr().contains("client 127.0.0.66 met a defect of Pen"), "{}", pen.stderr());
     assert_eq!(pen.stop(), Some(0));
+}
+
+#[test]
+fn a_panic_between_the_choice_and_the_connect_gives_back_the_place_at_the_server() {
+    // At once, and after the first bytes.
+    for peek in ["no peek", "peek"] {
+        let farm = Farm::one(&acts::echo());
+        let Some(builder) = with("panic-choice", &farm) else { return };
+        let mut pen = builder.command(peek).start();
+        // A place that is not given back is all there is.
+        assert_eq!(pen.ctl("server 0 max 1"), "");
+        for _ in 0..5 {
+            let Ok(victim) = Wire::dial(pen.place()).from(VICTIM).connect() else { continue };
+            let _ = victim.send("hello\n");
+            assert_eq!(victim.end(), End::Reset, "its end is no good one");
+        }
+        let client = pen.client();
+        echoes(&client, "the only one");
+        drop(client);
+        pen.wait_idle();
+        let overview = pen.ctl("overview json");
+        assert!(overview.contains("\"defect\":5"), "{overview}");
+        assert_eq!(pen.stop(), Some(0));
+    }
 }
 
 #[test]

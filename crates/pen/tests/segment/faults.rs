@@ -133,6 +133,28 @@ fn the_capability_that_is_missing_is_named() {
 }
 
 #[test]
+fn a_frame_that_meets_a_defect_is_dropped_and_the_others_go_on() {
+    if !cfg!(debug_assertions) || std::env::var_os("PEN").is_some() {
+        println!("skipped: only debug builds have defects on demand");
+        return;
+    }
+    let test = "faults::a_frame_that_meets_a_defect_is_dropped_and_the_others_go_on";
+    in_own_network(test, SWITCH, || {
+        let segment = Segment::new();
+        segment.serve(80);
+        let words = [&["-O", "workers 1", VIP][..], &SERVERS[..]].concat();
+        let fault = [("PEN_TEST_FAULT", "panic-frame 10.0.0.9")];
+        let pen = segment.pen.inside(|| Balancer::start_with(&words, &fault));
+        segment.ask_until("10.0.0.2", VIP, 80);
+        assert_eq!(segment.ask("10.0.0.9", VIP, 80), None, "it gets nowhere");
+        segment.ask_until("10.0.0.3", VIP, 80);
+        pen.shows("dropped defect");
+        pen.says("a frame met a defect of Pen: it is dropped, the others go on");
+        assert_eq!(pen.stop(), Some(0));
+    });
+}
+
+#[test]
 fn a_stuck_thread_is_noticed_and_pen_ends() {
     if !cfg!(debug_assertions) || std::env::var_os("PEN").is_some() {
         println!("skipped: only debug builds have defects on demand");

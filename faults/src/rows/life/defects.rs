@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pen_test::{Farm, Wire};
+use pen_test::{Farm, UdpClient, UdpServer, Wire};
 
 use crate::load;
 use crate::rows::Row;
@@ -10,6 +10,9 @@ use crate::setup::Setup;
 use crate::stage::Stage;
 use crate::subject::Subject;
 use crate::verdict::Verdict;
+
+/// Why a release is not tried.
+const RELEASE: &str = "a release has no defects on demand; tests/it/defects.rs has this";
 
 pub const ROW: Row = Row {
     run,
@@ -20,8 +23,26 @@ pub const ROW: Row = Row {
     )
 };
 
+pub const UDP: Row = Row {
+    form: "b",
+    run: run_udp,
+    ..Row::new(
+        66,
+        "a panic at a datagram of one client",
+        "that flow ends, what it held is given back, all others go on",
+    )
+};
+
 /// The client who meets it.
 const VICTIM: &str = "127.0.0.66";
+
+fn fault(word: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("PEN_TEST_FAULT", format!("{word} {VICTIM}")),
+        // Finding names for the addresses of a debug build takes seconds.
+        ("RUST_BACKTRACE", "0".to_owned()),
+    ]
+}
 
 fn run(stage: &Stage) -> Verdict {
     if stage.subject != Subject::Pen {
@@ -29,11 +50,7 @@ fn run(stage: &Stage) -> Verdict {
     }
     let farm = Farm::banners(1);
     let mut setup = Setup::of(farm.words(""));
-    setup.environment = vec![
-        ("PEN_TEST_FAULT", format!("panic-open {VICTIM}")),
-        // Finding names for the addresses of a debug build takes seconds.
-        ("RUST_BACKTRACE", "0".to_owned()),
-    ];
+    setup.environment = fault("panic-open");
     let mut balancer = stage.start(&setup);
     let bystander = Wire::connect(&balancer.place).expect("it serves");
     let _greeting = bystander.read_line();
@@ -46,12 +63,45 @@ fn run(stage: &Stage) -> Verdict {
     let reset = (0..20).filter(met).count();
     let counted = balancer.control("overview json").unwrap_or_default().contains("\"defect\":");
     if reset == 0 && !counted {
-        return Verdict::skipped(
-            "a release has no defects on demand; tests/it/defects.rs has this",
-        );
+        return Verdict::skipped(RELEASE);
     }
     let goes_on = bystander.send("still\n").is_ok() && bystander.read_line() == "still\n";
     let serves = load::visit(&balancer.place, None, Duration::from_secs(5)).is_ok();
     let right = reset == 20 && counted && goes_on && serves && balancer.lives();
     Verdict::of(right, format!("{reset} of 20 reset, counted, the others go on: {goes_on}"))
+}
+
+fn run_udp(stage: &Stage) -> Verdict {
+    if stage.subject != Subject::Pen {
+        return Verdict::without("no defects on demand");
+    }
+    let server = UdpServer::echo("127.0.0.1");
+    let mut setup = Setup { udp: true, ..Setup::of([server.word()]) };
+    setup.environment = fault("panic-datagram");
+    let mut balancer = stage.start(&setup);
+    let bystander = UdpClient::of(&balancer.place);
+    let asks = |client: &UdpClient| {
+        client.send(b"hello");
+        client.receive_within(Duration::from_secs(1)).is_some()
+    };
+    let begins = asks(&bystander);
+    let (mut answered, mut goes_on) = (0, begins);
+    for _ in 0..20 {
+        let victim = UdpClient::at(VICTIM, &balancer.place);
+        victim.send(b"now");
+        answered += u32::from(victim.receive_within(Duration::from_millis(50)).is_some());
+        goes_on &= asks(&bystander);
+    }
+    if answered > 0 {
+        return Verdict::skipped(RELEASE);
+    }
+    let flows = balancer.control("flows json").unwrap_or_default();
+    // The bystander's.
+    let left = flows.contains("\"flows\":1,");
+    let counted = flows.matches("\"defect\":20").count() == 2;
+    let right = goes_on && left && counted && balancer.lives();
+    Verdict::of(
+        right,
+        format!("20 of 20 flows ended, counted: {counted}, the others go on: {goes_on}"),
+    )
 }

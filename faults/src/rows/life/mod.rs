@@ -43,5 +43,6 @@ pub const ROWS: &[Row] = &[
     start::ROW,
     signals::ROW,
     defects::ROW,
+    defects::UDP,
     privileges::ROW,
 ];

@@ -35,11 +35,17 @@ impl Worker {
         let mut departure = departure.map_err(|o| self.flow_cannot_show(scene, wish, o))?;
         for _ in 0..limits::UDP_PORT_TRIES {
             let origin = origin_of(departure, wish.at);
-            if let Some(port) = self.udp.ports.free_for(origin, wish.at) {
-                return Ok(port);
-            }
-            let error = match self.udp.ports.open(origin, &self.pool, &self.epoll) {
-                Ok(port) => return Ok(port),
+            let Self { udp, pool, epoll, .. } = self;
+            let found = udp.change(|udp| match udp.ports.free_for(origin, wish.at) {
+                Some(port) => Ok(port),
+                None => udp.ports.open(origin, pool, epoll),
+            });
+            let error = match found {
+                Ok(port) => {
+                    // Until a flow uses it.
+                    udp.hand.port = Some((port, wish.at));
+                    return Ok(port);
+                }
                 Err(error) => error,
             };
             if let Some(why) = NotTransparent::of(&error) {

@@ -8,13 +8,14 @@ use pen_core::flow::{DropReason, FlowId, FlowKey};
 use pen_core::limits;
 use pen_core::reasons::ConnectFailure;
 use pen_core::select::{self, Visitor};
-use pen_sys::datagrams::{self, Inbox, Letter, Local, Outbox};
+use pen_sys::datagrams::{self, Inbox, Letter, Local, Outbox, Received};
 use pen_sys::sockets;
 use rustix::io::Errno;
 
 use super::super::Worker;
+use super::contain::Hand;
 use super::flows::peer_of;
-use super::post::{self, Parcel, Then};
+use super::post::{Parcel, Then};
 use super::{DoorFacts, Scene};
 
 impl Worker {
@@ -59,24 +60,13 @@ impl Worker {
         let mut parcels = std::mem::take(&mut self.udp.parcels);
         for place in 0..inbox.filled() {
             let Some(got) = inbox.get(place) else { continue };
-            let found = match got.from {
-                Some(from) => self.flow_for(scene, door, from, got.to),
-                None => Err(DropReason::ForgedSource),
-            };
-            let count = got.count();
-            let table = self.udp.table(scene.station);
-            match found.map(|id| (id, table.flows.get_mut(id))) {
-                Ok((id, Some(flow))) => {
-                    let bytes = got.bytes.len() as u64;
-                    flow.ask(count, bytes);
-                    table.counts.to_servers += count;
-                    table.counts.to_servers_bytes += bytes;
-                    parcels.push(Parcel { port: flow.port, place, to: flow.server, flow: id });
-                    self.log_flow(scene, id, &got);
-                }
-                Ok((_, None)) => table.counts.drop(DropReason::NoServer, count),
+            let taken = self.contain_flow(scene, Hand::default(), |this| {
+                this.take_request(scene, door, place, &got)
+            });
+            match taken.unwrap_or(Err(DropReason::Defect)) {
+                Ok(parcel) => parcels.push(parcel),
                 Err(why) => {
-                    table.counts.drop(why, count);
+                    self.udp.table(scene.station).counts.drop(why, got.count());
                     self.say_dropped(scene, got.from, why);
                 }
             }
@@ -90,6 +80,29 @@ impl Worker {
         }
         parcels.clear();
         (self.udp.outbox, self.udp.parcels) = (outbox, parcels);
+    }
+
+    /// Finds or begins the flow of a datagram, which counts as passed on from here.
+    fn take_request(
+        &mut self,
+        scene: Scene<'_>,
+        door: usize,
+        place: usize,
+        got: &Received<'_>,
+    ) -> Result<Parcel, DropReason> {
+        let from = got.from.ok_or(DropReason::ForgedSource)?;
+        let id = self.flow_for(scene, door, from, got.to)?;
+        #[cfg(debug_assertions)]
+        super::super::faults::at_datagram(from);
+        self.log_flow(scene, id, got);
+        let (count, bytes) = (got.count(), got.bytes.len() as u64);
+        let table = self.udp.table(scene.station);
+        let flow = table.flows.get_mut(id).ok_or(DropReason::NoServer)?;
+        flow.ask(count, bytes);
+        table.counts.to_servers += count;
+        table.counts.to_servers_bytes += bytes;
+        let (port, to) = (flow.port, flow.server);
+        Ok(Parcel { port, place, to, flow: (scene.station, id) })
     }
 
     /// Whether an answer would go to Pen itself, or to nobody or everybody.
@@ -125,14 +138,14 @@ impl Worker {
         let local = to.map(|t| (t.ip, t.interface));
         let key = FlowKey { door, client, local, server };
         let now = self.now;
-        let flows = &mut self.udp.table(station).flows;
-        let Some(id) = flows.find(&key) else {
+        let Some(id) = self.udp.table(station).flows.find(&key) else {
             if self.is_forged(client, to) {
                 return Err(DropReason::ForgedSource);
             }
             return self.begin_flow(scene, key);
         };
-        let once_a_second = flows.touch(id, now);
+        self.udp.hand = Hand::of(id);
+        let once_a_second = self.udp.change(|udp| udp.table(station).flows.touch(id, now));
         let Some(flow) = self.udp.tables.get(&station).and_then(|t| t.flows.get(id)) else {
             return Err(DropReason::NoServer);
         };
@@ -158,9 +171,9 @@ impl Worker {
         };
         let mut tries = limits::UDP_SENDS_MAX;
         let mut unreachable = Vec::new();
-        post::send(outbox, &socket, inbox, parcels, |parcel, count, error| {
+        self.send_items(outbox, &socket, inbox, parcels, |this, parcel, count, error| {
             // The error may be an earlier datagram's, and another server's.
-            let reported = self.take_bounces(port);
+            let reported = this.take_bounces(port);
             tries = tries.saturating_sub(1);
             if (reported || error == Errno::CONNREFUSED || error == Errno::INTR) && tries > 0 {
                 return Then::Again;
@@ -168,14 +181,20 @@ impl Worker {
             match failure_of(error) {
                 Some(failure) => unreachable.push((*parcel, failure)),
                 None => {
-                    let counts = &mut self.udp.table(scene.station).counts;
+                    let counts = &mut this.udp.table(scene.station).counts;
                     counts.drop(refusal(error, DropReason::ServerQueueFull), count);
                 }
             }
             Then::GoOn
         });
         for (parcel, failure) in unreachable {
-            self.redirect(scene, parcel, failure, inbox, outbox);
+            let (_, flow) = parcel.flow;
+            let went = self.contain_one(scene, flow, |this| {
+                this.redirect(scene, parcel, failure, inbox, outbox);
+            });
+            if went.is_none() {
+                self.lose(&parcel, inbox, outbox);
+            }
         }
     }
 
@@ -190,14 +209,15 @@ impl Worker {
         outbox: &mut Outbox,
     ) {
         let Some(got) = inbox.get(parcel.place) else { return };
+        let (_, flow) = parcel.flow;
         let mut failed = Some((parcel.to, failure));
         let mut why = DropReason::ServerUnreachable;
         for _ in 0..limits::UDP_SENDS_MAX {
             let stays = failed.is_some_and(|(at, failure)| {
-                let is_there = self.way_of(scene, parcel.flow).is_some_and(|(_, to)| to == at);
-                is_there && !self.server_failed(scene, parcel.flow, failure)
+                let is_there = self.way_of(scene, flow).is_some_and(|(_, to)| to == at);
+                is_there && !self.server_failed(scene, flow, failure)
             });
-            let way = self.way_of(scene, parcel.flow).filter(|_| !stays);
+            let way = self.way_of(scene, flow).filter(|_| !stays);
             let Some((port, to)) = way else { break };
             let Some(socket) = self.udp.ports.socket(port) else { break };
             let letter = Letter { to, from: None, pieces: &[got.bytes], joined: got.joined };

@@ -16,6 +16,7 @@ use pen_core::servers::{Server, ServerRef};
 use super::super::Worker;
 use super::Scene;
 use super::berth::Wish;
+use super::contain::Hand;
 use crate::shared::Service;
 
 /// A server with a port towards it.
@@ -41,10 +42,11 @@ impl Worker {
         let admission = self
             .admit_source(service, live, &visitor)
             .map_err(|excess| self.refuse_source(service, visitor.peer, excess))?;
-        let client = visitor.peer.addr;
+        self.udp.hand.admission = Some((visitor.peer.addr, admission));
         let opened = self.open_flow(scene, (key, denied), visitor, admission);
         if opened.is_err() {
-            service.tables().arrivals.leave(client, admission);
+            let hand = std::mem::take(&mut self.udp.hand);
+            self.udp.give_back(scene, hand);
         }
         opened
     }
@@ -73,14 +75,10 @@ impl Worker {
             return Err(self.refuse_flow(scene, &visitor, reason));
         }
         let took_place = self.make_room(scene);
-        let berth = match self.reach(scene, &mut journey, &visitor, step, None) {
-            Ok(berth) => berth,
-            Err(why) => {
-                journey.end(0, 0);
-                self.give_room_back(scene, took_place);
-                return Err(why);
-            }
-        };
+        self.udp.hand.place = Some(took_place);
+        let berth = self
+            .reach(scene, &mut journey, &visitor, step, None)
+            .inspect_err(|_| journey.end(0, 0))?;
         let number = {
             let mut tables = service.tables();
             if let ServerRef::Regular(n) = berth.server
@@ -91,6 +89,9 @@ impl Worker {
             // There is room, so there is a number.
             tables.slots.take().unwrap_or_default()
         };
+        self.udp.hand.number = Some(number);
+        #[cfg(debug_assertions)]
+        super::super::faults::at_beginning(visitor.peer.addr);
         let Berth { server, at, port } = berth;
         let client = visit.id;
         let beginning = Beginning {
@@ -105,10 +106,14 @@ impl Worker {
             port,
         };
         let now = self.now;
-        let table = self.udp.table(station);
-        table.counts.opened += 1;
-        let id = table.flows.open(beginning, now);
-        self.udp.ports.take(port, at, (station, id));
+        let id = self.udp.change(|udp| {
+            let table = udp.table(station);
+            table.counts.opened += 1;
+            let id = table.flows.open(beginning, now);
+            udp.ports.take(port, at, (station, id));
+            udp.hand = Hand::of(id);
+            id
+        });
         service.last_server.store(server.number(), Ordering::Relaxed);
         self.due_by(now.plus_s(live.config.udp_timeout_s));
         self.say_flow_begun(scene, id);
@@ -196,14 +201,6 @@ impl Worker {
         }
     }
 
-    fn give_room_back(&mut self, scene: Scene<'_>, took_place: bool) {
-        if took_place {
-            scene.service.room.release();
-        } else {
-            self.udp.table(scene.station).private_taken = false;
-        }
-    }
-
     /// The flow's server is out or gone, or a better one is back: the flow goes to another.
     pub(super) fn move_flow(&mut self, scene: Scene<'_>, id: FlowId) -> Result<FlowId, DropReason> {
         let Some(flow) = self.udp.table(scene.station).flows.get(id) else {
@@ -272,14 +269,19 @@ impl Worker {
     /// The flow uses another server and another port from here on.
     fn arrive(&mut self, scene: Scene<'_>, id: FlowId, berth: Berth) {
         let Berth { server, at, port } = berth;
-        let table = self.udp.table(scene.station);
-        let Some(flow) = table.flows.get_mut(id) else { return };
-        let old = (flow.port, flow.server);
-        flow.go_to(at, port);
-        let client = flow.client;
-        table.counts.moved += 1;
-        self.udp.ports.take(port, at, (scene.station, id));
-        self.release_port(scene.station, old, false);
+        let Some(flow) = self.udp.table(scene.station).flows.get_mut(id) else { return };
+        let (old, client) = ((flow.port, flow.server), flow.client);
+        let Self { udp, pool, .. } = self;
+        udp.change(|udp| {
+            let table = udp.table(scene.station);
+            if let Some(flow) = table.flows.get_mut(id) {
+                flow.go_to(at, port);
+            }
+            table.counts.moved += 1;
+            udp.ports.take(port, at, (scene.station, id));
+            udp.hand.port = None;
+            udp.release_port(pool, scene.station, old, false);
+        });
         scene.service.last_server.store(server.number(), Ordering::Relaxed);
         if let ServerRef::Regular(n) = server
             && !scene.live.config.mode.forgetful
@@ -289,28 +291,27 @@ impl Worker {
         self.say_flow_moved(scene, id, server);
     }
 
-    fn release_port(&mut self, station: u32, (port, server): (u64, SocketAddr), clean: bool) {
-        let dropped = self.udp.ports.release(port, server, clean, &self.pool);
-        let counts = &mut self.udp.table(station).counts;
-        counts.drop(DropReason::ReceiveQueueFull, u64::from(dropped));
-    }
-
     /// Ends a flow: everything it held is given back.
     pub(super) fn end_flow(&mut self, scene: Scene<'_>, id: FlowId, why: FlowEnd) {
         self.settle_flow(scene, id);
         self.say_flow_ended(scene, id, why);
         self.record_flow(scene, id, What::Over(why));
-        let table = self.udp.table(scene.station);
-        let Some(mut flow) = table.flows.close(id) else { return };
-        table.counts.end(why);
-        flow.journey.end(0, 0);
-        self.release_port(scene.station, (flow.port, flow.server), flow.leaves_port_clean(why));
-        {
-            let mut tables = scene.service.tables();
-            tables.slots.release(flow.number);
-            tables.arrivals.leave(flow.visitor.peer.addr, flow.admission);
-        }
-        self.give_room_back(scene, flow.took_place);
+        let Self { udp, pool, .. } = self;
+        udp.change(|udp| {
+            let Some(mut flow) = udp.table(scene.station).flows.close(id) else { return };
+            #[cfg(debug_assertions)]
+            super::super::faults::at_flow_end(flow.visitor.peer.addr);
+            udp.table(scene.station).counts.end(why);
+            flow.journey.end(0, 0);
+            let clean = flow.leaves_port_clean(why);
+            udp.release_port(pool, scene.station, (flow.port, flow.server), clean);
+            {
+                let mut tables = scene.service.tables();
+                tables.slots.release(flow.number);
+                tables.arrivals.leave(flow.visitor.peer.addr, flow.admission);
+            }
+            udp.give_room_back(scene, flow.took_place);
+        });
     }
 
     /// Adds to the tables what the flow moved since the last time.

@@ -7,10 +7,12 @@
 //! batches; a datagram that cannot be passed on is dropped and counted, never waited for.
 //!
 //! `clients` takes datagrams of clients, `servers` the answers, `flows` begins, moves and ends
-//! flows, `berth` finds them a port, `ports` keeps the local ports towards servers, `post` sends.
+//! flows, `berth` finds them a port, `ports` keeps the local ports towards servers, `post` sends, `contain`
+//! ends a flow that meets a defect of Pen.
 
 mod berth;
 mod clients;
+mod contain;
 mod flows;
 mod orders;
 mod ports;
@@ -22,12 +24,13 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 
-use pen_core::flow::{Counts, FlowTable};
+use pen_core::flow::{Counts, DropReason, FlowId, FlowTable};
 use pen_core::limits;
 use pen_core::service::Live;
 use pen_sys::datagrams::{Inbox, Outbox};
 
-use crate::shared::Service;
+use crate::shared::{Pool, Service};
+use contain::Hand;
 use ports::Ports;
 use post::{Parcel, Reply};
 
@@ -51,6 +54,10 @@ pub struct Udp {
     ask: usize,
     outbox: Outbox,
     secret: RandomState,
+    /// For whom something is done at the moment.
+    hand: Hand,
+    /// Things that belong together are being changed.
+    changing: bool,
 }
 
 /// The flows of one service at this worker.
@@ -90,6 +97,8 @@ impl Udp {
             ask: limits::UDP_BATCH_MIN,
             outbox: Outbox::new(),
             secret: RandomState::new(),
+            hand: Hand::default(),
+            changing: false,
         }
     }
 
@@ -107,6 +116,36 @@ impl Udp {
     /// Where a listening socket listens.
     pub fn bound(&self, door: usize) -> Option<SocketAddr> {
         self.doors.get(&door).and_then(|d| d.bound)
+    }
+}
+
+impl Udp {
+    /// Gives a place of a flow back; `shared`: it is one of those that all workers share.
+    fn give_room_back(&mut self, scene: Scene<'_>, shared: bool) {
+        if shared {
+            scene.service.room.release();
+        } else {
+            self.table(scene.station).private_taken = false;
+        }
+    }
+
+    /// A flow at `server` no longer uses a port; `clean`: the next one may at once.
+    fn release_port(
+        &mut self,
+        pool: &Pool,
+        station: u32,
+        (port, server): (u64, SocketAddr),
+        clean: bool,
+    ) {
+        let dropped = self.ports.release(port, server, clean, pool);
+        let counts = &mut self.table(station).counts;
+        counts.drop(DropReason::ReceiveQueueFull, u64::from(dropped));
+    }
+
+    /// A port was found for a flow that does not use it: the next one at that server may.
+    fn offer_port(&mut self, pool: &Pool, station: u32, (port, server): (u64, SocketAddr)) {
+        self.ports.take(port, server, (station, FlowId::default()));
+        self.release_port(pool, station, (port, server), true);
     }
 }
 

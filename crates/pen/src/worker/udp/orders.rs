@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 
 use pen_core::connlog::What;
-use pen_core::flow::{DropReason, FlowEnd, FlowId, FlowKey};
+use pen_core::flow::{DropReason, Flow, FlowEnd, FlowId, FlowKey};
 use pen_core::memory;
 use pen_core::moment::Moment;
 use pen_core::report::ConnectionRow;
@@ -12,6 +12,8 @@ use pen_core::servers::ServerRef;
 use pen_sys::datagrams;
 
 use super::super::Worker;
+#[cfg(debug_assertions)]
+use super::super::faults;
 use super::super::leaving::{is, is_at};
 use super::Scene;
 
@@ -26,23 +28,28 @@ impl Worker {
                 if worker.now < due {
                     return worker.due_by(due);
                 }
-                worker.end_flow(scene, id, FlowEnd::IdleTimeout);
+                worker.contain_one(scene, id, |worker| {
+                    #[cfg(debug_assertions)]
+                    worker.flow(scene, id).inspect(|f| faults::at_flow_timer(f.visitor.peer.addr));
+                    worker.end_flow(scene, id, FlowEnd::IdleTimeout);
+                });
             }
         });
     }
 
     /// Settings changed: flows at servers that are out or gone go to others now.
     pub(in super::super) fn refresh_flows(&mut self, station: u32) {
-        self.with_scene(station, |worker, scene| {
-            for id in worker.flow_ids(station, |_| true) {
-                let flows = &worker.udp.table(station).flows;
-                let Some(flow) = flows.get(id) else { continue };
-                if !flow.journey.may_stay(scene.live, worker.now) {
+        self.each_flow(
+            station,
+            |_| true,
+            |worker, scene, id| {
+                let flow = worker.flow(scene, id);
+                if flow.is_some_and(|flow| !flow.journey.may_stay(scene.live, worker.now)) {
                     // Where it cannot go on it ends, and says so itself.
                     let _ = worker.move_flow(scene, id);
                 }
-            }
-        });
+            },
+        );
     }
 
     /// A listening socket goes: nothing can be answered from it any more.
@@ -50,9 +57,10 @@ impl Worker {
         self.send_replies();
         self.with_scene(station, |worker, scene| {
             worker.count_kernel_drops(scene);
-            for id in worker.flow_ids(station, |f| f.key.door as usize == door) {
-                worker.end_flow(scene, id, FlowEnd::ListenerClosed);
-            }
+        });
+        let sent_there = |f: &Flow| f.key.door as usize == door;
+        self.each_flow(station, sent_there, |worker, scene, id| {
+            worker.end_flow(scene, id, FlowEnd::ListenerClosed);
         });
         self.udp.doors.remove(&door);
     }
@@ -77,7 +85,9 @@ impl Worker {
             let dead = worker.flow_ids(station, |f| sent_to(&f.key) || leaves_from(f.port));
             for id in dead {
                 count += 1;
-                worker.end_flow(scene, id, FlowEnd::AddressLeft);
+                worker.contain_one(scene, id, |worker| {
+                    worker.end_flow(scene, id, FlowEnd::AddressLeft);
+                });
             }
         });
         count
@@ -85,10 +95,14 @@ impl Worker {
 
     /// The service goes.
     pub(in super::super) fn forget_flows(&mut self, station: u32) {
-        self.with_scene(station, |worker, scene| {
-            for id in worker.flow_ids(station, |_| true) {
+        self.each_flow(
+            station,
+            |_| true,
+            |worker, scene, id| {
                 worker.end_flow(scene, id, FlowEnd::Shutdown);
-            }
+            },
+        );
+        self.with_scene(station, |worker, scene| {
             let counts = &mut worker.udp.table(station).counts;
             scene.service.datagrams.take_in(counts);
         });
@@ -98,12 +112,14 @@ impl Worker {
     /// Ends a flow by its number. Answers whether there was one.
     pub(in super::super) fn close_flow(&mut self, station: u32, number: u32) -> bool {
         let mut found = false;
-        self.with_scene(station, |worker, scene| {
-            for id in worker.flow_ids(station, |f| f.number == number) {
+        self.each_flow(
+            station,
+            |f| f.number == number,
+            |worker, scene, id| {
                 found = true;
                 worker.end_flow(scene, id, FlowEnd::OperatorClosed);
-            }
-        });
+            },
+        );
         found
     }
 
@@ -118,8 +134,11 @@ impl Worker {
             // Who asks for no rows asks often, and most flows are quiet.
             let all = rows.is_some();
             for id in worker.flow_ids(station, |flow| all || !flow.is_settled()) {
-                worker.settle_flow(scene, id);
-                if let (Some(rows), Some(row)) = (rows.as_mut(), worker.flow_row(station, id)) {
+                let row = worker.contain_one(scene, id, |worker| {
+                    worker.settle_flow(scene, id);
+                    worker.flow_row(station, id)
+                });
+                if let (Some(rows), Some(Some(row))) = (rows.as_mut(), row) {
                     rows.push(row);
                 }
             }
@@ -170,25 +189,37 @@ impl Worker {
         station: u32,
         came: impl Fn(Moment) -> bool,
     ) {
-        self.with_scene(station, |worker, scene| {
-            for id in worker.flow_ids(station, |f| came(f.opened)) {
+        self.each_flow(
+            station,
+            |f| came(f.opened),
+            |worker, scene, id| {
                 worker.record_flow(scene, id, What::Open);
+            },
+        );
+    }
+
+    /// Does something for each flow that is wanted. A defect that one meets is its own.
+    fn each_flow(
+        &mut self,
+        station: u32,
+        wanted: impl Fn(&Flow) -> bool,
+        mut act: impl FnMut(&mut Self, Scene<'_>, FlowId),
+    ) {
+        self.with_scene(station, |worker, scene| {
+            for id in worker.flow_ids(station, wanted) {
+                worker.contain_one(scene, id, |worker| act(worker, scene, id));
             }
         });
     }
 
-    fn flow_ids(
-        &self,
-        station: u32,
-        wanted: impl Fn(&pen_core::flow::Flow) -> bool,
-    ) -> Vec<FlowId> {
+    fn flow_ids(&self, station: u32, wanted: impl Fn(&Flow) -> bool) -> Vec<FlowId> {
         let Some(table) = self.udp.tables.get(&station) else { return Vec::new() };
         let flows = &table.flows;
         flows.ids().filter(|id| flows.get(*id).is_some_and(&wanted)).collect()
     }
 
     /// Nothing happens for a station without datagrams.
-    fn with_scene(&mut self, station: u32, act: impl FnOnce(&mut Self, Scene<'_>)) {
+    pub(super) fn with_scene(&mut self, station: u32, act: impl FnOnce(&mut Self, Scene<'_>)) {
         if !self.udp.tables.contains_key(&station) {
             return;
         }

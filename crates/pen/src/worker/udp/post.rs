@@ -3,11 +3,15 @@
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use pen_core::flow::FlowId;
+use pen_core::flow::DropReason;
 use pen_core::limits;
 use pen_sys::datagrams::{Inbox, Letter, Local, Outbox};
 use rustix::io::Errno;
+
+use super::super::Worker;
+use super::ports::Owner;
 
 /// A datagram of a client on its way to a server; the bytes are in an inbox.
 #[derive(Clone, Copy)]
@@ -19,7 +23,7 @@ pub struct Parcel {
     /// The server.
     pub to: SocketAddr,
     /// Whose it is.
-    pub flow: FlowId,
+    pub flow: Owner,
 }
 
 /// An answer on its way to a client; the bytes are in an inbox.
@@ -33,8 +37,8 @@ pub struct Reply {
     pub to: SocketAddr,
     /// The address the client sent to.
     pub from: Option<Local>,
-    /// The service.
-    pub station: u32,
+    /// Whose it is, though its flow may be over with it.
+    pub flow: Owner,
 }
 
 /// Something that is sent.
@@ -43,6 +47,8 @@ pub trait Item: Copy {
     fn place(&self) -> usize;
     /// Where it goes, and from which address.
     fn way(&self) -> (SocketAddr, Option<Local>);
+    /// Whose it is.
+    fn owner(&self) -> Owner;
 }
 
 impl Item for Parcel {
@@ -53,6 +59,10 @@ impl Item for Parcel {
     fn way(&self) -> (SocketAddr, Option<Local>) {
         (self.to, None)
     }
+
+    fn owner(&self) -> Owner {
+        self.flow
+    }
 }
 
 impl Item for Reply {
@@ -62,6 +72,10 @@ impl Item for Reply {
 
     fn way(&self) -> (SocketAddr, Option<Local>) {
         (self.to, self.from)
+    }
+
+    fn owner(&self) -> Owner {
+        self.flow
     }
 }
 
@@ -74,19 +88,60 @@ pub enum Then {
     Again,
 }
 
-/// Sends `items` through `socket`, in order. `refused` hears of those that did not go, each with the
-/// number of datagrams in it, and says what then.
-pub fn send<I: Item>(
+impl Worker {
+    /// Sends `items` as [`send`] does. One that meets a defect of Pen is dropped and its flow ends: which one
+    /// that is shows when those that have not gone with it are sent one by one.
+    pub(super) fn send_items<I: Item>(
+        &mut self,
+        outbox: &mut Outbox,
+        socket: &OwnedFd,
+        inbox: &Inbox,
+        items: &[I],
+        mut refused: impl FnMut(&mut Self, &I, u64, Errno) -> Then,
+    ) {
+        let mut done = 0;
+        let all = catch_unwind(AssertUnwindSafe(|| {
+            send(outbox, socket, (inbox, items), &mut done, |i, n, e| refused(self, i, n, e));
+        }));
+        let Err(panic) = all else { return };
+        self.end_if_unsure(panic);
+        *outbox = Outbox::new();
+        for item in items.get(done..).unwrap_or_default() {
+            let ((station, flow), one) = (item.owner(), std::slice::from_ref(item));
+            self.with_scene(station, |this, scene| {
+                let went = this.contain_one(scene, flow, |this| {
+                    send(outbox, socket, (inbox, one), &mut 0, |i, n, e| refused(this, i, n, e));
+                });
+                if went.is_none() {
+                    this.lose(item, inbox, outbox);
+                }
+            });
+        }
+    }
+
+    /// An item met a defect on its way.
+    pub(super) fn lose(&mut self, item: &impl Item, inbox: &Inbox, outbox: &mut Outbox) {
+        *outbox = Outbox::new();
+        let count = inbox.get(item.place()).map_or(0, |got| got.count());
+        self.udp.table(item.owner().0).counts.drop(DropReason::Defect, count);
+    }
+}
+
+/// Sends `items` through `socket`, in order; `done` counts those that are dealt with. `refused` hears of
+/// those that did not go, each with the number of datagrams in it, and says what then.
+fn send<I: Item>(
     outbox: &mut Outbox,
     socket: &OwnedFd,
-    inbox: &Inbox,
-    items: &[I],
+    (inbox, items): (&Inbox, &[I]),
+    done: &mut usize,
     mut refused: impl FnMut(&I, u64, Errno) -> Then,
 ) {
     let mut pieces: Vec<&[u8]> = Vec::with_capacity(items.len());
     let mut plans: Vec<Plan> = Vec::with_capacity(items.len());
     for (at, item) in items.iter().enumerate() {
         let Some(got) = inbox.get(item.place()) else { continue };
+        #[cfg(debug_assertions)]
+        super::super::faults::at_send(item.way().0);
         let here = pieces.len();
         pieces.push(got.bytes);
         if got.joined == 0
@@ -109,6 +164,7 @@ pub fn send<I: Item>(
         .collect();
     let mut next = 0;
     while let (Some(rest), Some(plan)) = (letters.get(next..), plans.get(next)) {
+        *done = plan.item;
         let error = match outbox.send(socket, rest) {
             Ok(went) => {
                 next += went.max(1);

@@ -16,7 +16,7 @@ use crate::logs::{Level, Topic};
 use crate::shared::Service;
 
 impl Worker {
-    fn flow(&self, scene: Scene<'_>, id: FlowId) -> Option<&Flow> {
+    pub(super) fn flow(&self, scene: Scene<'_>, id: FlowId) -> Option<&Flow> {
         self.udp.tables.get(&scene.station)?.flows.get(id)
     }
 

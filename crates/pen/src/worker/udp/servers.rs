@@ -1,8 +1,8 @@
 //! Answers of servers: whose they are, and on to the client; and reports of what did not arrive.
 
-use pen_core::flow::{DropReason, FlowEnd};
+use pen_core::flow::{DropReason, FlowEnd, FlowId};
 use pen_core::limits;
-use pen_sys::datagrams::{self, Inbox, Local};
+use pen_sys::datagrams::{self, Inbox, Local, Received};
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use super::super::Worker;
 use super::Scene;
 use super::clients::{failure_of, refusal};
-use super::post::{self, Reply, Then};
+use super::post::{Reply, Then};
 
 impl Worker {
     /// A local port towards servers reported something.
@@ -53,7 +53,6 @@ impl Worker {
 
     fn take_answer(&mut self, port: u64, place: usize, inbox: &Inbox) {
         let Some(got) = inbox.get(place) else { return };
-        let now = self.now;
         let count = got.count();
         let owner = got.from.and_then(|from| self.udp.ports.owner(port, from));
         let Some((station, id)) = owner else {
@@ -62,27 +61,43 @@ impl Worker {
             }
             return;
         };
-        let Some(service) = self.station_service(station) else { return };
-        let live = service.live.load();
+        self.with_scene(station, |this, scene| {
+            match this.contain_one(scene, id, |this| this.pass_back(scene, id, place, &got)) {
+                Some(reply) => this.udp.replies.extend(reply),
+                None => this.udp.table(station).counts.drop(DropReason::Defect, count),
+            }
+        });
+    }
+
+    /// An answer of the flow's server, which counts as passed on from here.
+    fn pass_back(
+        &mut self,
+        scene: Scene<'_>,
+        id: FlowId,
+        place: usize,
+        got: &Received<'_>,
+    ) -> Option<Reply> {
+        let (now, station) = (self.now, scene.station);
+        self.udp.change(|udp| udp.table(station).flows.touch(id, now));
         let table = self.udp.table(station);
-        table.flows.touch(id, now);
-        let Some(flow) = table.flows.get_mut(id) else { return };
-        let bytes = got.bytes.len() as u64;
-        let over = flow.answer(count, bytes, live.config.udp_answers);
+        let flow = table.flows.get_mut(id)?;
+        #[cfg(debug_assertions)]
+        super::super::faults::at_answer(flow.visitor.peer.addr);
+        let (count, bytes) = (got.count(), got.bytes.len() as u64);
+        let over = flow.answer(count, bytes, scene.live.config.udp_answers);
         let key = flow.key;
         let back = flow.journey.server().filter(|_| flow.journey.is_told_out());
         table.counts.to_clients += count;
         table.counts.to_clients_bytes += bytes;
         let from = key.local.map(|(ip, interface)| Local { ip, interface });
         let door = key.door as usize;
-        self.udp.replies.push(Reply { place, door, to: key.client, from, station });
         if let Some(server) = back {
-            self.tell_back(&service, server);
+            self.tell_back(scene.service, server);
         }
         if over {
-            let scene = Scene { station, service: &service, live: &live };
             self.end_flow(scene, id, FlowEnd::Answered);
         }
+        Some(Reply { place, door, to: key.client, from, flow: (station, id) })
     }
 
     /// Sends the answers of this turn.
@@ -105,11 +120,11 @@ impl Worker {
             let Some(first) = batch.first() else { continue };
             let Some(door) = self.doors.get(first.door) else { continue };
             let socket = std::sync::Arc::clone(&door.door.socket);
-            post::send(&mut outbox, &socket, inbox, batch, |reply, count, error| {
+            self.send_items(&mut outbox, &socket, inbox, batch, |this, reply, count, error| {
                 if error == Errno::INTR {
                     return Then::Again;
                 }
-                let counts = &mut self.udp.table(reply.station).counts;
+                let counts = &mut this.udp.table(reply.flow.0).counts;
                 counts.drop(refusal(error, DropReason::ClientQueueFull), count);
                 Then::GoOn
             });
@@ -135,16 +150,13 @@ impl Worker {
 
     fn take_bounce(&mut self, port: u64, to: SocketAddr, error: Errno) {
         let Some((station, id)) = self.udp.ports.owner(port, to) else { return };
-        let Some(service) = self.station_service(station) else { return };
-        let live = service.live.load();
-        let scene = Scene { station, service: &service, live: &live };
-        let counts = &mut self.udp.table(station).counts;
-        match failure_of(error) {
-            Some(failure) => {
-                counts.drop(DropReason::ServerUnreachable, 1);
-                self.server_failed(scene, id, failure);
-            }
-            None => counts.drop(refusal(error, DropReason::ServerQueueFull), 1),
-        }
+        self.with_scene(station, |this, scene| {
+            let counts = &mut this.udp.table(station).counts;
+            let Some(failure) = failure_of(error) else {
+                return counts.drop(refusal(error, DropReason::ServerQueueFull), 1);
+            };
+            counts.drop(DropReason::ServerUnreachable, 1);
+            this.contain_one(scene, id, |this| this.server_failed(scene, id, failure));
+        });
     }
 }
