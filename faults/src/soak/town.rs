@@ -15,6 +15,8 @@ use crate::exchange::{Book, serving};
 
 /// Servers of the plain service.
 const PLAIN: usize = 4;
+/// Flows of datagrams at once. A crowd fills that, so that tables are as large from the beginning as they ever get.
+const FLOWS: usize = 1_500;
 
 /// Where everything is: what traffic needs.
 #[derive(Clone)]
@@ -219,7 +221,7 @@ fn settings(
          service tls\nlisten {}\nssl_certificate {}\nssl_handshake_timeout 5\n{common}{tls}\
          service unix\nlisten {}\n{common}{unix}\
          service http\nlisten {}\nhttp\n{common}{http}\
-         service dns\nlisten {}\nprotocol udp\nudp_timeout 2\nroundrobin\nblacklist 2\n{udp}",
+         service dns\nlisten {}\nprotocol udp\nudp_timeout 2\nconn_max {FLOWS}\nroundrobin\nblacklist 2\n{udp}",
         map.metrics.word(),
         map.plain.word(),
         list(plain),

@@ -69,8 +69,9 @@ const ALL: [Trouble; 17] = [
 ];
 
 /// Those after which Pen keeps something for the next time: tables stay as large as they had to be.
-pub const FILLING: [Trouble; 5] = [
+pub const FILLING: [Trouble; 6] = [
     Trouble::Crowd,
+    Trouble::HupStorm,
     Trouble::DeafClients,
     Trouble::Dawdlers,
     Trouble::Aborters,
@@ -79,8 +80,8 @@ pub const FILLING: [Trouble; 5] = [
 
 /// Silent clients of a crowd, below what the services hold together.
 const CROWD: usize = 1_600;
-/// Flows of a crowd.
-const CROWD_FLOWS: usize = 6_000;
+/// Flows of a crowd, above what the service holds.
+const CROWD_FLOWS: usize = 4_000;
 /// Control lines of a storm: right ones whose effect is undone at the end, and wrong ones.
 const LINES: [&str; 14] = [
     "server 0 weight 7",
