@@ -155,6 +155,9 @@ pub const LINE_MAX: usize = 4_096;
 pub const WORDS_MAX: usize = 256;
 /// Depth of `include`. Deeper is an error (it is a loop).
 pub const INCLUDE_DEPTH_MAX: usize = 8;
+/// Files that one reading may read, each as often as it is included. One more is an error: files that include
+/// others twice come to numbers without end long before they are too deep.
+pub const INCLUDES_MAX: usize = 4_096;
 /// Bytes of a configuration file. A larger one is an error.
 pub const FILE_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes of the database of `geoip_db`, which is kept in memory. A larger one is an error.

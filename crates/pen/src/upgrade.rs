@@ -4,26 +4,21 @@
 //! with it as any start goes and says that it is ready, or why it cannot be. When it is ready the one before
 //! accepts nobody any more and says that the new one is in charge. Whatever ends or is silent before that
 //! changes nothing: the listeners are the same sockets in both processes, so no client waits at one that
-//! nobody looks at. Deliberately not here: how the new process is started (`pen_sys::launcher`), and when
-//! (`control::upgrade`).
+//! nobody looks at. Deliberately not here: the words (`pen_core::succession`), how the new process is started
+//! (`pen_sys::launcher`), and when (`control::upgrade`).
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use pen_core::limits;
+pub use pen_core::succession::Answer;
+use pen_core::succession::{ALL, GREETING, Heard, LISTENERS, Listener, PID_FILE, YOURS};
 use pen_sys::activation::{self, Handed};
 use pen_sys::{launcher, parcels};
 
 use crate::listeners::handed::{Giver, Pool};
 use crate::listeners::stock::Kept;
-
-/// The first message; another number is another language.
-const GREETING: &str = "pen-upgrade 1";
-const LISTENERS: &str = "listeners";
-const PID_FILE: &str = "pid_file";
-const ALL: &str = "all";
-const YOURS: &str = "yours";
 
 /// What a start is given by others.
 #[derive(Debug, Default)]
@@ -72,20 +67,6 @@ pub fn yield_to(way: &OwnedFd) {
     let _ = parcels::send(way, YOURS.as_bytes(), &[]);
 }
 
-/// What a new process says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// It is ready.
-    Ready {
-        /// Its number.
-        pid: u32,
-        /// Its version.
-        version: String,
-    },
-    /// It cannot be, and why.
-    Failed(String),
-}
-
 /// The answer of the new process, if there is one.
 ///
 /// # Errors
@@ -94,19 +75,7 @@ pub fn answer(way: &OwnedFd) -> io::Result<Answer> {
     let Some(parcel) = parcels::receive(way, false)? else {
         return Ok(Answer::Failed("it ended before it was ready".to_owned()));
     };
-    Ok(understand(&String::from_utf8_lossy(&parcel.text)))
-}
-
-fn understand(text: &str) -> Answer {
-    let mut words = text.split(' ');
-    let ready = (words.next() == Some("ready")).then(|| {
-        let pid = words.next()?.parse().ok()?;
-        Some(Answer::Ready { pid, version: words.next()?.to_owned() })
-    });
-    ready.flatten().unwrap_or_else(|| {
-        let why = text.strip_prefix("failed ").unwrap_or("it does not say what is expected of it");
-        Answer::Failed(why.trim().to_owned())
-    })
+    Ok(Answer::read(&parcel.text))
 }
 
 /// The process that this one is to take the place of.
@@ -130,37 +99,38 @@ impl Predecessor {
     /// A sentence: it speaks another language, or is gone.
     pub fn estate(&self) -> Result<Estate, String> {
         let mut estate = Estate { giver: Giver::Before, ..Estate::default() };
-        let mut greeted = false;
+        let mut listener = Listener::default();
         loop {
             let parcel = parcels::receive(&self.way, true);
             let parcel = parcel.map_err(|e| format!("the process before says nothing: {e}"))?;
             let parcel = parcel.ok_or("the process before is gone")?;
-            match (String::from_utf8_lossy(&parcel.text).as_ref(), greeted) {
-                (GREETING, false) => greeted = true,
-                (LISTENERS, true) => {
+            let heard = listener.hear(&parcel.text);
+            match heard.ok_or("the process before speaks another language")? {
+                Heard::Greeting => {}
+                Heard::Listeners => {
                     let count = parcel.descriptors.len();
                     let known = parcel.descriptors.into_iter().filter_map(activation::recognise);
                     let before = estate.listeners.len();
                     estate.listeners.extend(known);
                     estate.others += count - (estate.listeners.len() - before);
                 }
-                (PID_FILE, true) => estate.pid_file = parcel.descriptors.into_iter().next(),
-                (ALL, true) => return Ok(estate),
-                _ => return Err("the process before speaks another language".to_owned()),
+                Heard::PidFile => estate.pid_file = parcel.descriptors.into_iter().next(),
+                Heard::All => return Ok(estate),
             }
         }
     }
 
     /// This process cannot take over.
     pub fn fail(&self, why: &str) {
-        let why = why.get(..why.floor_char_boundary(parcels::TEXT / 2)).unwrap_or_default();
+        let answer = Answer::Failed(why.to_owned());
         // Nobody may be listening any more.
-        let _ = parcels::send(&self.way, format!("failed {why}").as_bytes(), &[]);
+        let _ = parcels::send(&self.way, answer.text(parcels::TEXT / 2).as_bytes(), &[]);
     }
 
     /// This process serves. Returns when it is in charge: it was told so, or the one before is gone.
     pub fn ready(self) {
-        let text = format!("ready {} {}", std::process::id(), env!("CARGO_PKG_VERSION"));
+        let (pid, version) = (std::process::id(), env!("CARGO_PKG_VERSION").to_owned());
+        let text = Answer::Ready { pid, version }.text(parcels::TEXT);
         let _ = parcels::send(&self.way, text.as_bytes(), &[]);
         let _ = parcels::receive(&self.way, true);
     }
@@ -218,8 +188,7 @@ mod tests {
         parcels::send(&ours, b"pen-upgrade 2", &[]).unwrap();
         let new = Predecessor { way: theirs };
         assert!(new.estate().unwrap_err().contains("another language"));
-        for text in ["", "ready", "ready x 1", "ready 1", "done"] {
-            assert!(matches!(understand(text), Answer::Failed(_)), "{text}");
-        }
+        parcels::send(&new.way, b"done", &[]).unwrap();
+        assert!(matches!(answer(&ours), Ok(Answer::Failed(_))));
     }
 }

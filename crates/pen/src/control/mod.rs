@@ -10,7 +10,6 @@ pub mod door;
 mod explain;
 mod guests;
 mod leaving;
-mod line;
 pub mod page;
 pub mod perform;
 pub mod reports;

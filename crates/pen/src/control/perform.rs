@@ -16,6 +16,7 @@ use pen_sys::localtime;
 
 use super::contain::{NO_REPLY, contained};
 use super::reports;
+use super::session::Watch;
 use crate::built;
 use crate::clock;
 use crate::files::{self, FileFault, Outcome, Said};
@@ -69,15 +70,6 @@ pub struct Performed {
     pub watch: Option<Watch>,
     /// The session waits for this to be done.
     pub state: Option<StateDeed>,
-}
-
-/// Which events a session is told, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Watch {
-    /// Those after this number.
-    pub after: u64,
-    /// As JSON.
-    pub json: bool,
 }
 
 /// Prepares a line of a control session, with the files it includes. `None` for a line without a

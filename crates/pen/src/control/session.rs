@@ -5,14 +5,13 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use pen_core::control_line::{Fed, LineBuffer};
 use pen_core::limits;
 use pen_core::moment::Moment;
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
-use super::line::{Fed, LineBuffer};
-use super::perform::Watch;
 use crate::outgoing::{Sent, leave, send_rest};
 
 /// A client of the control socket.
@@ -31,6 +30,15 @@ enum Phase {
     Waiting,
     Writing { reply: Vec<u8>, written: usize },
     Watching { watch: Watch, lines: Vec<u8>, written: usize },
+}
+
+/// Which events a session is told, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// Those after this number.
+    pub after: u64,
+    /// As JSON.
+    pub json: bool,
 }
 
 /// What became of an attempt to go on.

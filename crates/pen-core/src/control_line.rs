@@ -3,7 +3,7 @@
 //! A line ends with LF, CR or the end of input; what follows it is nobody's business. Deliberately
 //! not here: what the line means.
 
-use pen_core::limits;
+use crate::limits;
 
 /// A line in the making; never holds more than [`limits::LINE_MAX`] bytes.
 #[derive(Debug, Default)]
@@ -24,11 +24,12 @@ pub enum Fed {
 
 impl LineBuffer {
     /// Whether nothing of it has come.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// Takes a piece.
+    /// Takes a piece. What it knows after anything but [`Fed::More`] is the end: nothing more is to be fed.
     pub fn feed(&mut self, piece: &[u8]) -> Fed {
         let end = piece.iter().position(|b| matches!(b, b'\n' | b'\r'));
         let piece = end.map_or(piece, |n| piece.get(..n).unwrap_or_default());
