@@ -117,9 +117,9 @@ pub fn resolve_host(host: &str, names: &dyn Names) -> Result<Host, String> {
     if host.contains('/') {
         return Ok(Host::Unix(PathBuf::from(host)));
     }
-    match host.parse::<IpAddr>() {
+    match host.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
         Ok(IpAddr::V4(ip)) if ip.is_unspecified() => Ok(Host::Unset),
-        Ok(ip) => Ok(Host::Ip(ip.to_canonical())),
+        Ok(ip) => Ok(Host::Ip(ip)),
         Err(_) => match names.host(host) {
             Ok(ip) => Ok(Host::Name { name: host.to_owned(), ip: ip.to_canonical() }),
             Err(why) => Err(format!("cannot resolve {}: {why}", shown(host))),
@@ -159,8 +159,16 @@ mod tests {
             ("/run/back", "/run/back 1 0 0 0 0"),
             ("/run/back::5", "/run/back 1 5 0 0 0"),
             ("0.0.0.0:80", "0.0.0.0 80 0 0 0 0"),
+            ("[::ffff:10.0.0.1]:80", "10.0.0.1 80 0 0 0 0"),
         ] {
             assert_eq!(read(text).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_address_is_no_server_in_every_spelling() {
+        for text in ["0.0.0.0", "::ffff:0.0.0.0", "::ffff:0:0"] {
+            assert_eq!(resolve_host(text, &Table), Ok(Host::Unset), "{text}");
         }
     }
 
