@@ -64,7 +64,8 @@ pub(super) fn labels(text: &[u8]) -> Result<Vec<String>, String> {
     match open {
         None => Ok(labels),
         Some((label, since)) => {
-            Err(format!("the '-----END {label}-----' for line {since} is missing: the file is cut"))
+            let end = shown(&format!("-----END {label}-----"));
+            Err(format!("the {end} for line {since} is missing: the file is cut"))
         }
     }
 }

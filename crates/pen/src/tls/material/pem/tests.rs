@@ -33,6 +33,10 @@ fn broken_texts_name_the_line() {
     let cut = GOOD.replace("-----END CERTIFICATE-----\n", "");
     for (text, why) in [
         (cut.clone(), "'-----END CERTIFICATE-----' for line 1 is missing: the file is cut"),
+        (
+            cut.replace("CERTIFICATE", "\u{1b}[2J"),
+            "'-----END \\u{1b}[2J-----' for line 1 is missing",
+        ),
         (format!("{cut}{GOOD}"), "line 4: 'CERTIFICATE' begins, but 'CERTIFICATE' of line 1"),
         (GOOD.replace("END CERT", "END KERT"), "line 4: this is no end of 'CERTIFICATE'"),
         (format!("\n{}", GOOD.replace("Abc=", "A!c=")), "line 4: '!' has no place"),
