@@ -1,18 +1,23 @@
 //! The targets, by what they read.
 
 mod acl;
+mod choosing;
 mod clients;
 mod commands;
 mod flows;
 mod hello;
 mod http;
+mod includes;
 mod logs;
 mod maglev;
 mod packets;
 mod routes;
 mod segments;
+mod session;
 mod state_file;
+mod succession;
 mod web;
+mod words;
 
 use crate::Target;
 
@@ -41,6 +46,11 @@ pub const TARGETS: &[Target] = &[
     Target { name: "logs", run: logs::run, seeds: logs::seeds },
     Target { name: "state_file", run: state_file::run, seeds: state_file::seeds },
     Target { name: "web", run: web::run, seeds: web::seeds },
+    Target { name: "session", run: session::run, seeds: session::seeds },
+    Target { name: "includes", run: includes::run, seeds: includes::seeds },
+    Target { name: "words", run: words::run, seeds: words::seeds },
+    Target { name: "succession", run: succession::run, seeds: succession::seeds },
+    Target { name: "choosing", run: choosing::run, seeds: choosing::seeds },
 ];
 
 /// Seeds with names.

@@ -15,7 +15,7 @@ use crate::Choices;
 const LINES_MAX: usize = 64;
 
 /// Knows one name of a host and one of a port.
-struct Book;
+pub(super) struct Book;
 
 impl Names for Book {
     fn port(&self, service: &str) -> Option<u16> {
@@ -63,7 +63,7 @@ pub fn run(data: &[u8]) {
     reads_back(&config);
 }
 
-fn check(line: &str, fault: &Fault) {
+pub(super) fn check(line: &str, fault: &Fault) {
     let Fault { message, column } = fault;
     assert!(!message.is_empty() && !message.chars().any(char::is_control), "{message:?}");
     assert!(line.is_char_boundary(*column), "{message}: column {column} of {line:?}");

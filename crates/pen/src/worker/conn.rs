@@ -17,7 +17,7 @@ use pen_core::servers::ServerRef;
 
 use super::beginning::Way;
 use super::hello::Asking;
-use super::queue::Links;
+use super::queue::{Linked, Links};
 use super::records::Ends;
 use super::tap::ClientTap;
 use super::times::Times;
@@ -166,6 +166,16 @@ pub struct Conn {
     /// Its place in a list.
     pub links: Links,
     settled: Settled,
+}
+
+impl Linked for Conn {
+    fn links(&self) -> &Links {
+        &self.links
+    }
+
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.links
+    }
 }
 
 impl Conn {

@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use x509_cert::der::asn1::AnyRef;
-use x509_cert::der::{Decode, Header, SliceReader, Tag, Tagged};
+use x509_cert::der::{Decode, Reader, SliceReader, Tag, Tagged};
 use x509_cert::time::Time;
 
 use super::certificate::Certificate;
@@ -274,16 +274,25 @@ fn revocation_lists(path: &Path) -> Result<Vec<CertificateRevocationListDer<'sta
 }
 
 /// When there must be a new list. Only its head is read: it can have millions of entries.
-fn next_update_s(list: &CertificateRevocationListDer<'_>) -> Option<i64> {
-    let mut reader = SliceReader::new(list).ok()?;
-    let _list = Header::decode(&mut reader).ok()?;
-    let _content = Header::decode(&mut reader).ok()?;
-    let first = AnyRef::decode(&mut reader).ok()?;
-    if first.tag() == Tag::Integer {
-        let _algorithm = AnyRef::decode(&mut reader).ok()?;
-    }
-    let _issuer = AnyRef::decode(&mut reader).ok()?;
-    let _this_update = Time::decode(&mut reader).ok()?;
-    let next = Time::decode(&mut reader).ok()?;
+pub(super) fn next_update_s(list: &CertificateRevocationListDer<'_>) -> Option<i64> {
+    let next = read_next_update(list).ok()?;
     i64::try_from(next.to_unix_duration().as_secs()).ok()
+}
+
+fn read_next_update(list: &[u8]) -> x509_cert::der::Result<Time> {
+    SliceReader::new(list)?.sequence(|list| {
+        let next = list.sequence(|content| {
+            let first = AnyRef::decode(content)?;
+            if first.tag() == Tag::Integer {
+                let _algorithm = AnyRef::decode(content)?;
+            }
+            let _issuer = AnyRef::decode(content)?;
+            let _this_update = Time::decode(content)?;
+            let next = Time::decode(content)?;
+            content.read_slice(content.remaining_len())?;
+            Ok(next)
+        })?;
+        list.read_slice(list.remaining_len())?;
+        Ok(next)
+    })
 }

@@ -23,6 +23,8 @@ mod server;
 mod forge;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod witness;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -39,10 +39,21 @@ impl Staple {
     pub(super) fn read(path: &Path, leaf: &Certificate, issuer: Option<&Certificate>) -> Self {
         let read = files::read_bounded(path, limits::TLS_OCSP_MAX);
         let (stamp, content) = match read {
-            Ok((der, metadata)) => (Some(Stamp::of(&metadata)), examine(der, leaf, issuer)),
+            Ok((der, metadata)) => (Some(Stamp::of(&metadata)), Ok(der)),
             Err(e) => (Stamp::at(path), Err(e.to_string())),
         };
-        Self { path: path.to_owned(), stamp, content }
+        Self { stamp, ..Self::of(path, content, leaf, issuer) }
+    }
+
+    /// What the file at `path` holds, or why it could not be read.
+    pub(super) fn of(
+        path: &Path,
+        content: Result<Vec<u8>, String>,
+        leaf: &Certificate,
+        issuer: Option<&Certificate>,
+    ) -> Self {
+        let content = content.and_then(|der| examine(der, leaf, issuer));
+        Self { path: path.to_owned(), stamp: None, content }
     }
 
     /// Whether the file is still the one that was read, or still not there.

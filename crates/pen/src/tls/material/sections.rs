@@ -37,10 +37,18 @@ impl Sections {
     /// A sentence that names the file: it cannot be read, or is no PEM file.
     pub(super) fn read(path: &Path, max: u64) -> Result<Self, String> {
         let (bytes, metadata) = files::read_bounded(path, max).map_err(|e| unread(path, &e))?;
+        Self::of(path, Stamp::of(&metadata), bytes)
+    }
+
+    /// What the file at `path` holds.
+    ///
+    /// # Errors
+    /// A sentence that names the file: it is no PEM file.
+    pub(super) fn of(path: &Path, stamp: Stamp, bytes: Vec<u8>) -> Result<Self, String> {
         let bytes = pem::without_marks(bytes);
         let mut sections = Self {
             path: path.to_owned(),
-            stamp: Stamp::of(&metadata),
+            stamp,
             certificates: Vec::new(),
             keys: Vec::new(),
             crls: Vec::new(),
