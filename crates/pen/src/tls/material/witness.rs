@@ -165,6 +165,10 @@ fn text(bytes: &[u8]) {
 /// The sections with a label, decoded; `None` where a text has more than plain sections, or sections that a
 /// decoder may take or leave.
 fn plainly(text: &str, label: &str) -> Option<Vec<Vec<u8>>> {
+    // The library takes every CR for the end of a line, Pen only in texts without LF.
+    if text.replace("\r\n", "").contains('\r') {
+        return None;
+    }
     let (begin, end) = (format!("-----BEGIN {label}-----"), format!("-----END {label}-----"));
     let mut found = Vec::new();
     let mut open: Option<String> = None;
