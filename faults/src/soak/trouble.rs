@@ -260,8 +260,15 @@ fn control_storm(town: &Town, dice: &mut Dice, time: Duration) {
     });
     // What the file says holds again.
     town.signal(Sig::Hup);
-    let undo =
-        ["client_acl 0", "no weight", "roundrobin", "server 0 weight 0", "server 1 max 0 hard 0"];
+    // A list grows by each entry that is added to it.
+    let undo = [
+        "client_acl 0",
+        "no acl 3",
+        "no weight",
+        "roundrobin",
+        "server 0 weight 0",
+        "server 1 max 0 hard 0",
+    ];
     for line in undo {
         // The last of the storm may still be there.
         pen_test::until("a control session", || town.control(line));
