@@ -10,6 +10,7 @@ mod addresses;
 mod bytes;
 mod certificates;
 mod choice;
+mod circle;
 mod collecting;
 mod connlog;
 mod control;
