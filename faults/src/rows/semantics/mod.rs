@@ -26,9 +26,13 @@ use crate::running::Running;
 
 /// Them.
 pub const ROWS: &[Row] = &[
-    half_close::ROW,
+    half_close::PLAIN,
+    half_close::TLS,
+    half_close::SPLICE,
     server_half_close::ROW,
-    server_reset::ROW,
+    server_reset::ABORTS,
+    server_reset::KILLED,
+    server_reset::DESTROYED,
     client_reset::ROW,
     integrity::PLAIN,
     integrity::TLS,
