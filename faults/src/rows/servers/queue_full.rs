@@ -11,13 +11,14 @@ use crate::setup::Setup;
 use crate::stage::Stage;
 use crate::trial::{Trial, after, ms, unhurt};
 use crate::verdict::Verdict;
+use crate::visitors::Visit;
 
 pub const ROW: Row = Row {
     run,
     ..Row::new(
         22,
         "accept queue full",
-        "none fail; p99 of the others' clients within 2x quiet; used again; when it was marked down is told",
+        "a timeout once, then nobody waits; none fail; p99 of the others' clients within 2x quiet; used again",
     )
 };
 
@@ -29,7 +30,9 @@ const BACKLOG: i32 = 64;
 fn run(stage: &Stage) -> Verdict {
     let time = Duration::from_secs(stage.of(5, 2));
     let servers = (0..4).map(|n| Served::with_backlog(n, BACKLOG)).collect();
-    let change = |setup| Setup { connect_timeout_s: TIMEOUT_S, ..setup };
+    // Longer than the fault is watched, so that nobody is to try the server a second time.
+    let blacklist_s = stage.of(15, 6);
+    let change = |setup| Setup { connect_timeout_s: TIMEOUT_S, blacklist_s, ..setup };
     let trial = Trial::start(stage, servers, change);
     let quiet = trial.visit(time);
     trial.servers[0].signal(Sig::Stop);
@@ -38,20 +41,29 @@ fn run(stage: &Stage) -> Verdict {
     let loud = trial.visit(Duration::from_secs(stage.of(12, 4)));
     drop(stuffing);
     trial.servers[0].signal(Sig::Cont);
+    // Whoever comes before that is sent elsewhere, and may be sent there from then on.
+    let sentence = begun + Duration::from_secs((TIMEOUT_S + blacklist_s + 1).into());
+    std::thread::sleep(sentence.saturating_duration_since(Instant::now()));
     let back = trial.back(Duration::from_secs(20));
     let again = trial.visit(time);
     let (right, figures) = unhurt(&quiet.healthy.and(again.healthy), &loud.healthy, &loud.direct);
     let timeout = Duration::from_secs(TIMEOUT_S.into());
-    let late = loud.its.slower_than(timeout / 2);
-    let marked = late.map(|v| v.begun.saturating_duration_since(begun) + v.took).min();
+    let late: Vec<_> = loud.its.slower_than(timeout / 2).collect();
+    let came = |v: &&Visit| v.begun.saturating_duration_since(begun);
+    let marked = late.iter().map(|v| came(v) + v.took).min();
+    let last = late.iter().map(came).max();
+    // Those who came while the first timeout ran.
+    let once = last.is_none_or(|last| last < timeout + timeout / 2);
     let words = format!(
-        "marked down {}; its own {} failed, slowest {}; used again {}",
+        "marked down {}; of its own {} waited, the last came after {}, {} failed, slowest {}; used again {}",
         after(marked),
+        late.len(),
+        ms(last.unwrap_or_default()),
         loud.its.failed(),
         ms(loud.its.slowest()),
         after(back),
     );
-    let right = right && loud.its.failed() == 0 && back.is_some();
+    let right = right && once && loud.its.failed() == 0 && back.is_some();
     Verdict::of(right, format!("{figures}; {words}"))
 }
 
