@@ -9,6 +9,7 @@
 mod case;
 mod crowd;
 mod dice;
+mod dns;
 mod exchange;
 mod load;
 mod options;
