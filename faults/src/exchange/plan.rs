@@ -61,6 +61,24 @@ impl Plan {
         }
     }
 
+    /// The same of so many bytes that they are moved within the kernel, one way or both.
+    pub fn bulky(number: u64) -> Self {
+        let mut dice = Dice::new(!number);
+        let plan = Self::of(number);
+        let mut bulk = || BULK + dice.length(BULK);
+        let (up, down) = match number % 3 {
+            0 => (bulk(), plan.down),
+            1 => (plan.up, bulk()),
+            _ => (bulk(), bulk()),
+        };
+        let ending = match plan.ending {
+            Ending::ClientResets(_) => Ending::ClientResets(dice.length(up + 1)),
+            Ending::ServerResets(_) => Ending::ServerResets(dice.length(down + 1)),
+            other => other,
+        };
+        Self { up, down, ending, ..plan }
+    }
+
     /// What the client sends.
     pub fn stream_up(&self) -> Stream {
         Stream { seed: self.number, at: 0 }
@@ -94,6 +112,8 @@ impl Stream {
     }
 }
 
+/// Bytes of a bulky stream, at least, and less than twice as many: a few times what makes Pen splice.
+const BULK: usize = 4_000_000;
 const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// The end of splitmix64: neighbours become strangers.

@@ -14,13 +14,13 @@ use crate::dice::Dice;
 /// Largest piece that is sent or read at once.
 const PIECE: usize = 64 * 1024;
 
-/// The servers' side: what they have seen goes into the book. With `clean` no plan has an abort.
-pub fn serving(book: &Arc<Book>, clean: bool) -> Act {
+/// The servers' side: what they have seen goes into the book. Their clients have the same plans.
+pub fn serving(book: &Arc<Book>, plan: fn(u64) -> Plan) -> Act {
     let book = Arc::clone(book);
     Arc::new(move |served| {
         let Ok(number) = served.read_exact(NUMBER) else { return };
         let number = u64::from_be_bytes(number.try_into().unwrap_or_default());
-        let plan = if clean { Plan::clean(number) } else { Plan::of(number) };
+        let plan = plan(number);
         let cut = match plan.ending {
             Ending::ServerResets(at) => Some(at),
             _ => None,

@@ -13,7 +13,7 @@ fn played(number: u64, place: &Place, book: &Arc<Book>) -> Result<u64, Fault> {
 #[test]
 fn a_direct_way_has_no_faults() {
     let book = Arc::default();
-    let server = TestServer::start("direct", serving(&book, false));
+    let server = TestServer::start("direct", serving(&book, Plan::of));
     for number in 0..150 {
         let outcome = played(number, server.place(), &book);
         assert!(outcome.is_ok(), "{:?}: {outcome:?}", Plan::of(number));
@@ -59,7 +59,7 @@ fn every_fault_is_named() {
 #[test]
 fn a_middle_that_cuts_is_found() {
     let book = Arc::default();
-    let server = TestServer::start("far", serving(&book, true));
+    let server = TestServer::start("far", serving(&book, Plan::clean));
     // Passes at most 1,000 bytes back and then finishes as if that were all.
     let middle = TcpListener::bind("127.0.0.1:0").unwrap();
     let place = Place::Tcp(middle.local_addr().unwrap());

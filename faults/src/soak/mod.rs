@@ -5,8 +5,10 @@
 //! fault; Pen lives, finds no defect in itself, and uses no more memory and descriptors at the end than at
 //! the beginning. Measured while the traffic pauses, after each fault.
 
+mod deeds;
 mod gauge;
 mod options;
+mod services;
 mod town;
 mod traffic;
 mod trouble;
@@ -56,47 +58,79 @@ pub fn enter(options: &Options) -> Result<ExitCode, String> {
 pub fn run(options: &Options) -> Result<ExitCode, String> {
     let pen = Programs::find()?.of(Subject::Pen)?.to_owned();
     println!("soak: seed {}, {} minutes", options.seed, options.minutes);
-    let mut town = Town::new(&pen)?;
+    let town = Town::new(&pen)?;
     let traffic = Traffic::begin(&town.map(), options.seed);
-    let mut dice = Dice::new(options.seed);
-    let (begun, mut gauge) = (Instant::now(), Gauge::default());
-    let end = begun + Duration::from_secs(options.minutes * 60);
-    // What is kept for the next time (ports, pipes, the largest tables) is there before the first look.
-    for trouble in trouble::FILLING {
-        trouble.happen(&mut town, &mut dice, TROUBLE / 2);
+    let (begun, length) = (Instant::now(), Duration::from_secs(options.minutes * 60));
+    let mut soak =
+        Soak { town, traffic, dice: Dice::new(options.seed), gauge: Gauge::default(), begun };
+    // Every soak has this one, and most of it is of the process that has taken over.
+    let mut next = Trouble::Upgrade;
+    while begun.elapsed() < length {
+        soak.beat(next)?;
+        if !soak.town.lives() {
+            println!("Pen has ended: {}", soak.town.said_last());
+            return Ok(ExitCode::FAILURE);
+        }
+        next = Trouble::any(&mut soak.dice, begun.elapsed() < length / 4);
     }
-    std::thread::sleep(RECOVERY);
-    while Instant::now() < end {
+    Ok(soak.end())
+}
+
+struct Soak {
+    town: Town,
+    traffic: Traffic,
+    dice: Dice,
+    gauge: Gauge,
+    begun: Instant,
+}
+
+impl Soak {
+    /// A fault, and a look when it is over.
+    fn beat(&mut self, trouble: Trouble) -> Result<(), String> {
         let beat = Instant::now();
-        let trouble = Trouble::any(&mut dice);
-        traffic.quiet.store(false, Ordering::SeqCst);
+        self.traffic.quiet.store(trouble.is_hidden(), Ordering::SeqCst);
         let troubled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            trouble.happen(&mut town, &mut dice, TROUBLE);
+            trouble.happen(&mut self.town, &mut self.dice, TROUBLE);
+            if trouble == Trouble::Upgrade {
+                self.traffic.quiet.store(false, Ordering::SeqCst);
+                self.begin_process();
+            }
         }));
         std::thread::sleep(RECOVERY);
-        traffic.quiet.store(true, Ordering::SeqCst);
+        self.traffic.quiet.store(true, Ordering::SeqCst);
         std::thread::sleep((beat + BEAT).saturating_duration_since(Instant::now()));
-        let look = traffic.paused(|| gauge.look(&mut town, begun.elapsed()));
-        println!("{:6.1} min  {trouble:22} {look}  {}", minutes(begun), traffic.line());
+        let at = self.begun.elapsed();
+        let look = self.traffic.paused(|| self.gauge.look(&mut self.town, at));
+        println!("{:6.1} min  {trouble:18} {look}  {}", minutes(at), self.traffic.line());
         if troubled.is_err() {
             return Err(format!("the driver failed at {trouble}"));
         }
-        if !town.lives() {
-            println!("Pen has ended: {}", town.said_last());
-            return Ok(ExitCode::FAILURE);
+        Ok(())
+    }
+
+    /// What a new process keeps for the next time (ports, pipes, the largest tables) is there before the
+    /// first look at it.
+    fn begin_process(&mut self) {
+        self.gauge.begin_anew();
+        for trouble in trouble::FILLING {
+            trouble.happen(&mut self.town, &mut self.dice, TROUBLE / 2);
         }
     }
-    let sum = traffic.end();
-    println!("\nafter {:.1} minutes:", minutes(begun));
-    sum.lines().for_each(|line| println!("  {line}"));
-    println!("  {}", gauge.line());
-    let faults = [sum.wrong(), gauge.wrong(begun.elapsed()), town.wrong()].concat();
-    for fault in &faults {
-        println!("WRONG: {fault}");
+
+    fn end(self) -> ExitCode {
+        let time = self.begun.elapsed();
+        let sum = self.traffic.end();
+        println!("\nafter {:.1} minutes:", minutes(time));
+        sum.lines().for_each(|line| println!("  {line}"));
+        println!("  {}", self.gauge.line());
+        let faults = [sum.wrong(), self.gauge.wrong(time), self.town.wrong()].concat();
+        for fault in &faults {
+            println!("WRONG: {fault}");
+        }
+        if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
-    Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn minutes(begun: Instant) -> f64 {
-    begun.elapsed().as_secs_f64() / 60.0
+fn minutes(time: Duration) -> f64 {
+    time.as_secs_f64() / 60.0
 }

@@ -1,53 +1,37 @@
 //! Pen and its servers during the soak.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, UdpSocket};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use pen_test::acts::{self, Act};
-use pen_test::{Place, Program, Scratch, Sig, TestServer, Vitals, is_root, tls_identity, until};
+use pen_test::{Program, Scratch, Sig, TestServer, Vitals, is_root, tls_identity, until};
 
-use crate::exchange::{Book, serving};
+use super::services::{self, Map, Servers, ask};
+use crate::dns::NameServer;
+use crate::exchange::plan::Plan;
+use crate::exchange::serving;
+use crate::secure::{self, Secure};
 
-/// Servers of the plain service.
-const PLAIN: usize = 4;
-/// Flows of datagrams at once. A crowd fills that, so that tables are as large from the beginning as they ever get.
-const FLOWS: usize = 1_500;
-
-/// Where everything is: what traffic needs.
-#[derive(Clone)]
-pub struct Map {
-    /// Exchanges, plain.
-    pub plain: Place,
-    /// Exchanges, clients in TLS.
-    pub tls: Place,
-    /// Exchanges without aborts, servers on Unix sockets.
-    pub unix: Place,
-    /// HTTP with the client's address put in.
-    pub http: Place,
-    /// Echoed datagrams.
-    pub udp: SocketAddr,
-    /// Metrics by HTTP.
-    pub metrics: Place,
-    /// The control socket.
-    pub control: PathBuf,
-    /// What servers of exchanges have seen.
-    pub book: Arc<Book>,
-}
+/// In which a process that was replaced has ended: its clients leave sooner, or are idle for too long.
+const DRAIN: Duration = Duration::from_secs(40);
+/// The file with the certificate that changes.
+const CERTIFICATE: &str = "default.pem";
 
 /// Pen, its servers and its files. All of it ends when this goes.
 pub struct Town {
     map: Map,
-    /// Those of the plain service, by number.
-    pub servers: Vec<TestServer>,
-    _others: Vec<TestServer>,
+    /// Those that exchange things, greet and answer requests.
+    pub servers: Servers,
+    /// Says nothing; `None` where there can be none.
+    pub names: Option<NameServer>,
+    secure: Secure,
     pen: Program,
+    /// Of Pen now; another one than the first process after an upgrade.
+    pid: u32,
     scratch: Scratch,
     file: String,
+    /// What was found wrong on the way.
+    wrong: Vec<String>,
 }
 
 impl Town {
@@ -56,32 +40,11 @@ impl Town {
     /// # Errors
     /// Pen does not start; with what it said.
     pub fn new(pen: &Path) -> Result<Self, String> {
-        let (scratch, book) = (Scratch::new(), Arc::new(Book::default()));
-        let map = Map {
-            plain: Place::free(),
-            tls: Place::free(),
-            unix: Place::free(),
-            http: Place::free(),
-            udp: SocketAddr::from(([127, 0, 0, 1], pen_test::free_port())),
-            metrics: Place::free(),
-            control: scratch.path("ctl"),
-            book: Arc::clone(&book),
-        };
-        let exchanging = |n| TestServer::start(&format!("p{n}"), serving(&book, false));
-        let servers: Vec<_> = (0..PLAIN).map(exchanging).collect();
-        let start = |name: &str, act: Act| TestServer::start(name, act);
-        let clean =
-            |name: &str| TestServer::start_unix(name, &scratch.path(name), serving(&book, true));
-        let others = vec![
-            start("t0", serving(&book, false)),
-            start("t1", serving(&book, false)),
-            clean("u0"),
-            clean("u1"),
-            start("h0", http()),
-            start("h1", http()),
-        ];
+        let (scratch, secure) = (Scratch::new(), Secure::new());
+        let map = Map::new(&scratch, &secure.config);
+        let servers = Servers::start(&map.book, &scratch);
         let identity = scratch.write("identity.pem", tls_identity());
-        let file = settings(&map, &servers, &others, &identity, [echo()?, echo()?]);
+        let file = services::settings(&map, &servers, [&identity, &secure.file])?;
         let path = scratch.write("pen.cfg", &file);
         let mut command = Command::new(pen);
         command.arg("-f").arg("-C").arg(&map.control).arg("-F").arg(path);
@@ -89,7 +52,8 @@ impl Town {
             command.args(["-u", "root"]);
         }
         let pen = Program::start(command, &scratch);
-        let mut town = Self { map, servers, _others: others, pen, scratch, file };
+        let (pid, names, wrong) = (pen.pid(), NameServer::silent().ok(), Vec::new());
+        let mut town = Self { map, servers, names, secure, pen, pid, scratch, file, wrong };
         let ready = until("Pen or its end", || {
             let ended = town.pen.ended().is_some();
             (ended || town.control("pid").is_some()).then_some(!ended)
@@ -104,12 +68,65 @@ impl Town {
 
     /// Pen's process.
     pub fn pid(&self) -> u32 {
-        self.pen.pid()
+        self.pid
     }
 
     /// Whether Pen lives.
     pub fn lives(&mut self) -> bool {
-        self.pen.ended().is_none()
+        if self.pid == self.pen.pid() { self.pen.ended().is_none() } else { is_alive(self.pid) }
+    }
+
+    /// Another process takes over; the old one must end when its connections have.
+    pub fn upgrade(&mut self) {
+        let old = self.pid;
+        let found = self.defects();
+        self.wrong.extend(found);
+        self.signal(Sig::Usr2);
+        let told = || self.control("pid")?.trim().parse().ok();
+        self.pid = until("another process", || told().filter(|pid| *pid != old));
+        let end = Instant::now() + DRAIN;
+        let ended = |town: &mut Self| match old == town.pen.pid() {
+            true => town.pen.ended().is_some(),
+            false => !is_alive(old),
+        };
+        while !ended(self) {
+            if Instant::now() > end {
+                self.wrong.push(format!("process {old} does not end after an upgrade"));
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Writes a new certificate, or something that is none, where `shown` has its; what clients must be
+    /// shown once Pen has read it.
+    pub fn write_certificate(&self, right: bool) -> Option<Vec<u8>> {
+        if !right {
+            self.secure.scratch.write(CERTIFICATE, "this is no certificate\n");
+            return None;
+        }
+        let identity = self.secure.authority.sign(&[secure::NAME]);
+        let file = identity.write(&self.secure.scratch, CERTIFICATE);
+        debug_assert_eq!(file, self.secure.file);
+        Some(identity.der)
+    }
+
+    /// The certificate that clients of `shown` are shown.
+    pub fn certificate(&self) -> Option<Vec<u8>> {
+        let patience = Duration::from_secs(5);
+        let seen = secure::visit(&self.map.trust, &self.map.shown, secure::NAME, patience);
+        let (_, _, stream) = seen.ok()?;
+        Some(stream.conn.peer_certificates()?.first()?.to_vec())
+    }
+
+    /// Notes something that must not be.
+    pub fn note_wrong(&mut self, what: impl Into<String>) {
+        self.wrong.push(what.into());
+    }
+
+    /// A path for files of faults.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.scratch.path(name)
     }
 
     /// Sends Pen a signal.
@@ -125,10 +142,10 @@ impl Town {
 
     /// A server of the plain service, dead or alive, becomes alive at its place.
     pub fn revive(&mut self, number: usize) {
-        let Some(server) = self.servers.get_mut(number) else { return };
+        let Some(server) = self.servers.plain.get_mut(number) else { return };
         let (name, place) = (server.name().to_owned(), server.place().clone());
         server.die();
-        *server = TestServer::start_at(&name, &place, serving(&self.map.book, false));
+        *server = TestServer::start_at(&name, &place, serving(&self.map.book, Plan::of));
     }
 
     /// What Pen answers to a control line.
@@ -152,9 +169,9 @@ impl Town {
             };
             Some(services.iter().map(open).sum::<u64>())
         };
-        let end = std::time::Instant::now() + pen_test::deadline();
+        let end = Instant::now() + pen_test::deadline();
         while idle() != Some(0) {
-            if std::time::Instant::now() > end {
+            if Instant::now() > end {
                 return false;
             }
             std::thread::sleep(Duration::from_millis(20));
@@ -173,8 +190,17 @@ impl Town {
         lines.join(" | ")
     }
 
-    /// What Pen found wrong with itself.
+    /// What was found wrong on the way, and what Pen found wrong with itself.
     pub fn wrong(&self) -> Vec<String> {
+        let mut wrong = self.wrong.clone();
+        wrong.extend(self.defects());
+        if self.pen.stderr().contains("panicked") {
+            wrong.push(format!("a panic: {}", self.said_last()));
+        }
+        wrong
+    }
+
+    fn defects(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         let overview = self.overview();
         if overview.is_none() {
@@ -187,90 +213,21 @@ impl Town {
                 wrong.push(format!("{count} defects in service {:?}", service.get("service")));
             }
         }
-        if self.pen.stderr().contains("panicked") {
-            wrong.push(format!("a panic: {}", self.said_last()));
-        }
         wrong
     }
 }
 
-fn settings(
-    map: &Map,
-    plain: &[TestServer],
-    others: &[TestServer],
-    identity: &Path,
-    echoes: [SocketAddr; 2],
-) -> String {
-    let server = |(n, server): (usize, &TestServer)| match server.place() {
-        Place::Tcp(address) => {
-            format!("server {n} address {} port {}\n", address.ip(), address.port())
+impl Drop for Town {
+    /// A process that has taken over is no child of this one.
+    fn drop(&mut self) {
+        if self.pid != self.pen.pid() && is_alive(self.pid) {
+            Sig::Kill.send(self.pid);
         }
-        Place::Unix(path) => format!("server {n} address {}\n", path.display()),
-    };
-    let list = |servers: &[TestServer]| servers.iter().enumerate().map(server).collect::<String>();
-    let [tls, unix, http] = [0..2, 2..4, 4..6].map(|r| list(others.get(r).unwrap_or_default()));
-    let udp: String = echoes
-        .iter()
-        .enumerate()
-        .map(|(n, a)| format!("server {n} address {} port {}\n", a.ip(), a.port()))
-        .collect();
-    // Where packets are lost resets are: who has lost one would never learn that the other is gone.
-    let common = "roundrobin\nblacklist 2\ntimeout 2\nidle_timeout 20\nhalf_close_timeout 20\n";
-    format!(
-        "workers 2\nmetrics {}\nlisten {}\n{common}{}\
-         service tls\nlisten {}\nssl_certificate {}\nssl_handshake_timeout 5\n{common}{tls}\
-         service unix\nlisten {}\n{common}{unix}\
-         service http\nlisten {}\nhttp\n{common}{http}\
-         service dns\nlisten {}\nprotocol udp\nudp_timeout 2\nconn_max {FLOWS}\nroundrobin\nblacklist 2\n{udp}",
-        map.metrics.word(),
-        map.plain.word(),
-        list(plain),
-        map.tls.word(),
-        identity.display(),
-        map.unix.word(),
-        map.http.word(),
-        map.udp
-    )
+    }
 }
 
-/// Answers requests with their own path and whom Pen has named as the client.
-fn http() -> Act {
-    Arc::new(|s| {
-        while let Some(head) = acts::read_head(&s) {
-            let client = acts::field(&head, "x-forwarded-for").unwrap_or_default();
-            let path = head.split(' ').nth(1).unwrap_or_default();
-            let body = format!("{path} {client}");
-            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-            if s.send(answer).is_err() {
-                return;
-            }
-        }
-    })
-}
-
-/// A server of datagrams that sends each back; it lives as long as the process.
-fn echo() -> Result<SocketAddr, String> {
-    let socket = UdpSocket::bind("127.0.0.1:0").map_err(|e| e.to_string())?;
-    let address = socket.local_addr().map_err(|e| e.to_string())?;
-    std::thread::spawn(move || {
-        let mut bytes = vec![0; 65_536];
-        loop {
-            // Errors are those of clients that have left.
-            if let Ok((n, from)) = socket.recv_from(&mut bytes) {
-                let _ = socket.send_to(bytes.get(..n).unwrap_or_default(), from);
-            }
-        }
-    });
-    Ok(address)
-}
-
-/// One line to a control socket, and the whole answer.
-pub fn ask(path: &Path, line: &str) -> Option<String> {
-    let mut session = UnixStream::connect(path).ok()?;
-    session.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-    session.set_write_timeout(Some(Duration::from_secs(5))).ok()?;
-    writeln!(session, "{line}").ok()?;
-    let mut answer = String::new();
-    session.read_to_string(&mut answer).ok()?;
-    Some(answer)
+/// Whether a process is there and has not ended.
+fn is_alive(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(" Z"))
 }

@@ -10,16 +10,21 @@ use std::time::Duration;
 
 use pen_test::Wire;
 
-use super::town::{Map, ask};
+use super::services::{Map, ask};
 use crate::dice::Dice;
 use crate::exchange::plan::Plan;
 use crate::exchange::{Fault, exchange};
+use crate::load::Wrong;
+use crate::secure;
 
 /// A kind of traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Plain,
+    Six,
+    Bulk,
     Tls,
+    Shown,
     Unix,
     Http,
     Datagrams,
@@ -28,9 +33,12 @@ enum Kind {
 }
 
 /// Kinds, and how many do it at once.
-const CROWD: [(Kind, usize); 7] = [
-    (Kind::Plain, 6),
+const CROWD: [(Kind, usize); 10] = [
+    (Kind::Plain, 5),
+    (Kind::Six, 1),
+    (Kind::Bulk, 1),
     (Kind::Tls, 3),
+    (Kind::Shown, 1),
     (Kind::Unix, 2),
     (Kind::Http, 2),
     (Kind::Datagrams, 2),
@@ -40,8 +48,8 @@ const CROWD: [(Kind, usize); 7] = [
 
 /// Between two steps of one visitor: a soak is not a benchmark.
 const PAUSE: Duration = Duration::from_millis(15);
-/// The same for those who ask Pen about itself.
-const ASK_PAUSE: Duration = Duration::from_millis(500);
+/// The same for those who ask Pen about itself, and those who move much.
+const LONG_PAUSE: Duration = Duration::from_millis(500);
 
 #[derive(Clone, Debug, Default)]
 struct Count {
@@ -165,7 +173,7 @@ impl Sum {
 fn visit(shared: &Shared, kind: Kind) {
     while !shared.stop.load(Ordering::SeqCst) {
         std::thread::sleep(match kind {
-            Kind::Control | Kind::Metrics => ASK_PAUSE,
+            Kind::Control | Kind::Metrics | Kind::Bulk | Kind::Shown => LONG_PAUSE,
             _ => PAUSE,
         });
         let open = shared.gate.read().unwrap_or_else(PoisonError::into_inner);
@@ -188,6 +196,9 @@ fn step(map: &Map, kind: Kind, number: u64) -> Result<(), Fault> {
     let exchanged = |wire, plan: &Plan| exchange(wire, plan, &map.book).map(drop);
     match kind {
         Kind::Plain => exchanged(Wire::connect(&map.plain), &Plan::of(number)),
+        Kind::Six => exchanged(Wire::connect(&map.six), &Plan::of(number)),
+        Kind::Bulk => exchanged(Wire::connect(&map.bulk), &Plan::bulky(number)),
+        Kind::Shown => greeting(map),
         Kind::Tls => exchanged(Wire::dial(&map.tls).tls().connect(), &Plan::of(number)),
         Kind::Unix => exchanged(Wire::connect(&map.unix), &Plan::clean(number)),
         Kind::Http => requests(map, number),
@@ -198,6 +209,18 @@ fn step(map: &Map, kind: Kind, number: u64) -> Result<(), Fault> {
             ask(&map.control, line).filter(|a| !a.is_empty()).map(drop).ok_or(Fault::Cut)
         }
         Kind::Metrics => scrape(map),
+    }
+}
+
+/// A greeting in TLS, by a server whose certificate is verified.
+fn greeting(map: &Map) -> Result<(), Fault> {
+    let seen = secure::visit(&map.trust, &map.shown, secure::NAME, pen_test::deadline());
+    match seen {
+        Ok((_, name, _)) if name.starts_with('c') => Ok(()),
+        Ok(_) => Err(Fault::Mismatch),
+        Err(Wrong::NotConnected) => Err(Fault::NotConnected),
+        Err(Wrong::Silence) => Err(Fault::Stuck),
+        Err(_) => Err(Fault::Cut),
     }
 }
 

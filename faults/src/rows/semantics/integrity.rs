@@ -104,7 +104,7 @@ fn over_wires(stage: &Stage) -> Verdict {
     };
     let book = Arc::default();
     let there = Place::Tcp(([10, 2, 0, 2], 1_000).into());
-    let _server = servers.inside(|| TestServer::start_at("a", &there, serving(&book, false)));
+    let _server = servers.inside(|| TestServer::start_at("a", &there, serving(&book, Plan::of)));
     let mut setup = Setup::of([there.word()]);
     setup.listen = Place::Tcp(([10, 1, 0, 1], 1_000).into());
     setup.connect_timeout_s = 50;
@@ -135,7 +135,7 @@ fn weathered(sum: &Sum, count: usize, lost: u64) -> Verdict {
 }
 
 fn server(way: Way, scratch: &Scratch, name: &str, book: &Arc<Book>) -> TestServer {
-    let act = serving(book, way == Way::Unix);
+    let act = serving(book, if way == Way::Unix { Plan::clean } else { Plan::of });
     match way {
         Way::Unix => TestServer::start_unix(name, &scratch.path(name), act),
         _ => TestServer::start(name, act),
@@ -208,7 +208,7 @@ fn counted(stage: &Stage) -> Verdict {
         return Verdict::without("no counters of bytes that can be asked for");
     }
     let book = Arc::default();
-    let server = TestServer::start("a", serving(&book, true));
+    let server = TestServer::start("a", serving(&book, Plan::clean));
     let balancer = stage.start(&Setup::of([server.word()]));
     let count = stage.of(2_000, 200);
     let sum = play(&balancer.place, CLIENTS, stage.seed, count, &book, false, Plan::clean);
