@@ -245,7 +245,7 @@ pub const MEMORY_SHARE_PERCENT: u64 = 70;
 pub const MEMORY_TIGHT_PERCENT: u64 = 85;
 /// Percent of the budget at which nobody is accepted.
 pub const MEMORY_FULL_PERCENT: u64 = 95;
-/// Percent of the budget at which connections are closed.
+/// Percent of the budget at which connections are closed, until less is used.
 pub const MEMORY_CRITICAL_PERCENT: u64 = 98;
 /// Percent of the budget below a stage at which it is left.
 pub const MEMORY_LEAVE_PERCENT: u64 = 3;
@@ -255,9 +255,22 @@ pub const MEMORY_LOOK_MS: u64 = 100;
 pub const MEMORY_IDLE_FIRST_S: u32 = 300;
 /// ... and when it is at its shortest.
 pub const MEMORY_IDLE_LAST_S: u32 = 5;
-/// One of so many of a worker's connections is closed at each look while there is too little memory, at
-/// least one.
-pub const MEMORY_SHED_SHARE: usize = 64;
+/// Looks in a row at which memory is full until stalled connections are closed: a second.
+pub const MEMORY_FULL_LOOKS: u32 = 10;
+/// Milliseconds without an event after which a connection with unsent bytes is stalled.
+pub const MEMORY_STALLED_MS: u64 = 1_000;
+/// Bytes that a worker may take from one look to the next even if there is no memory left: reads that
+/// find a sink full. Clients who read what they are sent cost nothing of it.
+pub const MEMORY_TRICKLE: u64 = 64 * 1024;
+/// Bytes that a new connection counts as. Measured, with what the kernel holds for both sockets: 5.8 KiB.
+pub const MEMORY_PER_CONNECTION: u64 = 8 * 1024;
+/// Bytes that a TLS session counts as beside that.
+pub const MEMORY_PER_SESSION: u64 = 32 * 1024;
+/// Bytes that a new flow (UDP) counts as.
+pub const MEMORY_PER_FLOW: u64 = 1024;
+/// Bytes that closing a connection is thought to free beside its unsent bytes: less than it does, so that
+/// enough are closed at once.
+pub const MEMORY_FREED: u64 = 4 * 1024;
 /// Bytes that make a turn of a direction a bulky one.
 pub const BULKY_TURN: u64 = 32 * 1024;
 /// Bytes moved in bulky turns after which a direction is bulky.

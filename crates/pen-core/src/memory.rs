@@ -1,10 +1,17 @@
 //! What is done when memory runs short: stages, so that Pen sheds load before the kernel ends it.
 //!
 //! The budget is what Pen may use. Near it idle connections go earlier and less is read ahead; at it
-//! nobody new comes in; beyond it connections are closed. Deliberately not here: how much is used, and
-//! who does these things.
+//! nobody new comes in; beyond it connections are closed (`shedding`). At every stage it is bounded how
+//! much may be taken before somebody looks again (`allowance`). Deliberately not here: how much is used,
+//! and who does these things.
+
+mod allowance;
+mod shedding;
 
 use crate::limits;
+
+pub use allowance::Allowance;
+pub use shedding::{Holding, Shedder, choose};
 
 /// How short memory is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,9 +23,11 @@ pub enum Stage {
     /// Idle connections and flows end earlier, spare connections are closed, reads are small and no
     /// flow is spliced anew.
     Tight,
-    /// Beside that nobody is accepted, and a new flow takes the place of a quiet one.
+    /// Beside that nobody is accepted, and a new flow takes the place of a quiet one. If it lasts,
+    /// stalled connections are closed.
     Full,
-    /// Beside that connections are closed, those with the most unsent bytes first.
+    /// Beside that connections are closed until less is used, stalled ones and those with the most
+    /// unsent bytes first.
     Critical,
 }
 
@@ -43,7 +52,10 @@ impl Stage {
         match self {
             Self::Calm => "all is as usual",
             Self::Tight => "idle connections end earlier, spare ones are closed, reads are small",
-            Self::Full => "new clients wait in the kernel's queue, idle connections end earlier",
+            Self::Full => {
+                "new clients wait in the kernel's queue, idle connections end earlier, if it lasts \
+                 stalled ones are closed"
+            }
             Self::Critical => {
                 "connections with the most unsent bytes are closed, new clients wait in the \
                  kernel's queue"
@@ -86,15 +98,6 @@ impl Stage {
 #[must_use]
 pub fn percent(used: u64, budget: u64) -> u64 {
     used.saturating_mul(100).checked_div(budget).unwrap_or(0)
-}
-
-/// Bytes that may be used more before memory is [`Stage::Tight`]; all ones without a budget.
-#[must_use]
-pub fn headroom(used: u64, budget: u64) -> u64 {
-    match budget {
-        0 => u64::MAX,
-        _ => (budget / 100 * limits::MEMORY_TIGHT_PERCENT).saturating_sub(used),
-    }
 }
 
 /// Seconds after which idle connections and flows end while memory is short; 0 = as configured. The
@@ -181,7 +184,6 @@ mod tests {
 
     #[test]
     fn the_budget_is_what_was_asked_for_or_a_share_of_the_limit() {
-        assert_eq!([headroom(50, 100), headroom(90, 100), headroom(9, 0)], [35, 0, u64::MAX]);
         assert_eq!(budget(0, None), 0);
         assert_eq!(budget(0, Some(1_000)), 700);
         assert_eq!(budget(5, Some(1_000)), 5);

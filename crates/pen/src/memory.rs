@@ -10,13 +10,13 @@ mod gauge;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
 use pen_core::event::{EventKey, Subject};
 use pen_core::limits;
-use pen_core::memory::{self, Stage};
+use pen_core::memory::{self, Allowance, Shedder, Stage};
 use pen_core::report::memory::MemoryRow;
 use pen_sys::heap;
 
@@ -31,8 +31,10 @@ pub struct Memory {
     idle_s: AtomicU32,
     /// Looks of the thread at what is used.
     looks: AtomicU32,
-    /// What may be used more before memory is short; all ones without a budget.
-    headroom: AtomicU64,
+    /// Bytes that closing connections shall free after the last one.
+    excess: AtomicU64,
+    /// A worker waits for the next look.
+    wanted: AtomicBool,
     /// The thread sleeps until somebody wakes it.
     asleep: AtomicBool,
     /// Turns of workers since the thread looked; only whether there was one counts.
@@ -61,10 +63,29 @@ impl Memory {
         self.looks.load(Ordering::Relaxed)
     }
 
-    /// Bytes that may be used more until the next look before memory is short; all ones without a
-    /// budget.
-    pub fn headroom(&self) -> u64 {
-        self.headroom.load(Ordering::Relaxed)
+    /// What each of `workers` may take until the next look. To be asked after [`Memory::looks`] has
+    /// said that there was one.
+    pub fn allowance(&self, workers: usize) -> Allowance {
+        fence(Ordering::Acquire);
+        Allowance::after_look(
+            self.stage(),
+            self.used.load(Ordering::Relaxed),
+            self.budget(),
+            workers,
+        )
+    }
+
+    /// Bytes that closing connections shall free after the last look; 0 = none is closed.
+    pub fn excess(&self) -> u64 {
+        self.excess.load(Ordering::Relaxed)
+    }
+
+    /// A worker has used up what it may take: it is woken after the next look.
+    pub fn want_look(&self) {
+        self.wanted.store(true, Ordering::SeqCst);
+        if self.asleep.swap(false, Ordering::SeqCst) {
+            self.wake();
+        }
     }
 
     /// A worker takes a turn: something may be allocated. One load, ten times a second more.
@@ -120,7 +141,8 @@ impl Memory {
 /// No threads left.
 pub fn watch(pool: &Arc<Pool>, gauge: Gauge, logs: &Logs) -> io::Result<()> {
     pool.memory.limit.store(gauge.limit().unwrap_or(0), Ordering::Relaxed);
-    let guard = Guard { pool: Arc::clone(pool), gauge, logs: logs.clone() };
+    let guard =
+        Guard { pool: Arc::clone(pool), gauge, shedder: Shedder::default(), logs: logs.clone() };
     let thread = thread::Builder::new().name("pen-memory".to_owned()).spawn(move || guard.run())?;
     // It is set once: the thread is started once.
     let _ = pool.memory.thread.set(thread.thread().clone());
@@ -130,15 +152,16 @@ pub fn watch(pool: &Arc<Pool>, gauge: Gauge, logs: &Logs) -> io::Result<()> {
 struct Guard {
     pool: Arc<Pool>,
     gauge: Gauge,
+    shedder: Shedder,
     logs: Logs,
 }
 
 impl Guard {
-    fn run(self) {
+    fn run(mut self) {
         loop {
-            let memory = &self.pool.memory;
-            let budget = memory.budget();
+            let budget = self.pool.memory.budget();
             let stage = self.look(budget);
+            let memory = &self.pool.memory;
             let stirred = memory.stirred.swap(false, Ordering::Relaxed);
             if budget == 0 || stage == Stage::Calm && !stirred {
                 self.sleep(budget == 0);
@@ -155,7 +178,7 @@ impl Guard {
             return thread::park();
         }
         memory.asleep.store(true, Ordering::SeqCst);
-        if memory.stirred.load(Ordering::SeqCst) {
+        if memory.stirred.load(Ordering::SeqCst) || memory.wanted.load(Ordering::SeqCst) {
             return memory.asleep.store(false, Ordering::SeqCst);
         }
         while memory.asleep.load(Ordering::SeqCst) {
@@ -164,30 +187,41 @@ impl Guard {
     }
 
     /// Looks once, and tells the workers what is new.
-    fn look(&self, budget: u64) -> Stage {
+    fn look(&mut self, budget: u64) -> Stage {
         let memory = &self.pool.memory;
-        let Some(used) = self.gauge.used() else { return memory.stage() };
-        memory.used.store(used, Ordering::Relaxed);
         let was = memory.stage();
-        let stage = was.after(used, budget);
+        let Some((used, stage)) = self.measure(was, budget) else { return was };
         let idle_s = memory::idle_s(stage, used, budget);
+        let excess = self.shedder.after_look(stage, used, budget);
         let idle_was = memory.idle_s.swap(idle_s, Ordering::Relaxed);
+        memory.used.store(used, Ordering::Relaxed);
         memory.stage.store(stage as u8, Ordering::Relaxed);
-        memory.headroom.store(memory::headroom(used, budget), Ordering::Relaxed);
-        memory.looks.fetch_add(1, Ordering::Relaxed);
+        memory.excess.store(excess, Ordering::Relaxed);
+        // Who sees this sees the figures.
+        memory.looks.fetch_add(1, Ordering::Release);
         if stage != was {
             self.say(stage, used, budget);
         }
-        if stage != Stage::Calm {
-            // What was freed counts as used until the system has it back.
-            heap::trim();
-        }
-        if stage != was || idle_s != idle_was || stage == Stage::Critical {
+        let wanted = memory.wanted.swap(false, Ordering::SeqCst);
+        if stage != was || idle_s != idle_was || excess > 0 || wanted {
             for mailbox in &self.pool.mailboxes {
                 mailbox.post(Order::Memory);
             }
         }
         stage
+    }
+
+    /// Bytes in use, and how short that is. What was freed counts as used until the system has it back.
+    fn measure(&self, was: Stage, budget: u64) -> Option<(u64, Stage)> {
+        let gauge = || self.gauge.used().map(|used| (used, was.after(used, budget)));
+        if was == Stage::Calm {
+            let now = gauge()?;
+            if now.1 == Stage::Calm {
+                return Some(now);
+            }
+        }
+        heap::trim();
+        gauge()
     }
 
     fn say(&self, stage: Stage, used: u64, budget: u64) {

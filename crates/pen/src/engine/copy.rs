@@ -45,11 +45,14 @@ pub(super) fn pump(
         if !flow.readable {
             return Pumped::Drained;
         }
-        let splices = flow.piped.is_some() || !scratch.is_tight();
+        let splices = flow.piped.is_some() || !scratch.allowance.is_tight();
         if tap.is_none() && splices && flow.piped(&mut scratch.pipes) {
-            return splice::pump(flow, source, sink, &mut scratch.pipes);
+            return splice::pump(flow, source, sink, scratch);
         }
-        let one_read = scratch.one_read();
+        let one_read = scratch.one_read(limits::SCRATCH);
+        if one_read == 0 {
+            return Pumped::Withheld;
+        }
         let buffer = scratch.read.get_mut(..one_read).unwrap_or_default();
         let read = receive(flow, source, buffer);
         let stop = match &mut tap {

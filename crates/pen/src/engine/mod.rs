@@ -16,6 +16,7 @@ use std::os::fd::BorrowedFd;
 
 use pen_core::config::Engine as Choice;
 use pen_core::limits;
+use pen_core::memory::Allowance;
 use pen_core::reasons::CloseReason;
 use pen_core::relay::Outcome;
 
@@ -31,10 +32,8 @@ pub use sealed::{Shaken, hear, send_outbox, shake};
 pub struct Scratch {
     /// What one read takes.
     read: Box<[u8]>,
-    /// Reads are small because memory is short.
-    modest: bool,
-    /// Bytes that connections may come to hold before reads become small.
-    allowance: u64,
+    /// What connections may come to hold until somebody looks at memory again.
+    pub allowance: Allowance,
     /// What a tap makes of it.
     tapped: Vec<u8>,
     /// What a TLS session makes of what was read.
@@ -50,8 +49,7 @@ impl Scratch {
     pub fn new() -> Self {
         Self {
             read: vec![0; limits::SCRATCH].into_boxed_slice(),
-            modest: false,
-            allowance: u64::MAX,
+            allowance: Allowance::default(),
             tapped: Vec::new(),
             opened: Vec::new(),
             sealed: Wire::default(),
@@ -64,34 +62,36 @@ impl Scratch {
         self.pipes.close_idle();
     }
 
-    /// Connections may come to hold so much until somebody looks again.
-    pub fn allow(&mut self, bytes: u64) {
-        self.allowance = bytes;
-    }
-
-    /// A flow held `before` bytes and holds `after`.
-    fn note_held(&mut self, before: u64, after: u64) {
-        self.allowance = self.allowance.saturating_sub(after.saturating_sub(before));
-    }
-
-    /// Whether memory is short, or might be before somebody looks again.
-    fn is_tight(&self) -> bool {
-        self.modest || self.allowance == 0
-    }
-
-    /// Bytes that one read may take at the moment.
-    fn one_read(&self) -> usize {
-        if self.is_tight() { limits::READ_TIGHT } else { limits::SCRATCH }
-    }
-
-    /// Memory is short, or no longer: reads little at once, so that a slow reader pins little, and
-    /// takes no more pipes.
-    pub fn be_modest(&mut self, modest: bool) {
-        self.modest = modest;
-        if modest {
-            self.pipes.close_idle();
-            (self.tapped, self.opened) = (Vec::new(), Vec::new());
+    /// A flow came to hold `more` bytes, and `less` of those that it held before.
+    fn note_held(&mut self, more: u64, less: u64) {
+        if more > less {
+            self.allowance.take(more - less);
+        } else if more < less {
+            self.allowance.give_back(less - more);
         }
+    }
+
+    /// Bytes of `most` that one read may take at the moment: fewer when memory is short, or might be
+    /// before somebody looks again, and none when what was allowed is used up.
+    #[inline]
+    fn one_read(&self, most: usize) -> usize {
+        match self.allowance.is_tight() {
+            false => most,
+            true if self.allowance.is_spent() => 0,
+            true => limits::READ_TIGHT,
+        }
+    }
+
+    /// Bytes that one read may take of a client who is not known yet: some at least, because it is not
+    /// read again and again.
+    fn one_early_read(&self) -> usize {
+        self.one_read(limits::SCRATCH).max(limits::READ_TIGHT)
+    }
+
+    /// Memory is short: what is kept for later is freed.
+    pub fn be_modest(&mut self) {
+        self.pipes.close_idle();
+        (self.tapped, self.opened) = (Vec::new(), Vec::new());
     }
 
     /// The read buffer, for bytes that are not passed on.
@@ -136,6 +136,8 @@ pub enum Pumped {
     More,
     /// The tap asked for a pause.
     Paused,
+    /// Memory is too short to read what the source has. No event will say when it is not any more.
+    Withheld,
     /// The direction is over.
     Over(Outcome),
     /// The tap refused the stream.
@@ -241,6 +243,7 @@ impl Flow {
 
     /// Its connection has ended: what it holds of the worker's is given back.
     pub fn end(&mut self, scratch: &mut Scratch) {
+        scratch.allowance.give_back(self.unsent());
         self.unsent = None;
         self.early = None;
         splice::release(self, &mut scratch.pipes);
@@ -315,10 +318,11 @@ impl Flow {
         scratch: &mut Scratch,
         tap: Option<&mut dyn Tap>,
     ) -> Pumped {
-        let (before, held) = (self.read, self.unsent());
+        let (read, written) = (self.read, self.written);
         let pumped = self.run(source, sink, scratch, tap);
-        self.note_turn(self.read - before);
-        scratch.note_held(held, self.unsent());
+        self.note_turn(self.read - read);
+        // What a tap holds back counts too.
+        scratch.note_held(self.read - read, self.written - written);
         pumped
     }
 
@@ -331,10 +335,10 @@ impl Flow {
         tap: Option<&mut dyn Tap>,
     ) -> Pumped {
         let outbox = |sink: &End<'_>| sink.session.as_ref().map_or(0, |s| s.unsent().len() as u64);
-        let (before, held) = (self.read, self.unsent() + outbox(&sink));
+        let (read, written, held) = (self.read, self.written, outbox(&sink));
         let pumped = sealed::pump(self, source, &mut sink, scratch, tap);
-        self.note_turn(self.read - before);
-        scratch.note_held(held, self.unsent() + outbox(&sink));
+        self.note_turn(self.read - read);
+        scratch.note_held(self.read - read + outbox(&sink), self.written - written + held);
         pumped
     }
 
@@ -352,7 +356,7 @@ impl Flow {
             }
             splice::release(self, &mut scratch.pipes);
         } else if self.piped.is_some() {
-            return splice::pump(self, source, sink, &mut scratch.pipes);
+            return splice::pump(self, source, sink, scratch);
         }
         copy::pump(self, source, sink, scratch, tap)
     }

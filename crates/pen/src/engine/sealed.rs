@@ -91,10 +91,11 @@ fn read_and_keep(
     session: &mut Session,
     scratch: &mut Scratch,
 ) -> Result<(), Trouble> {
-    let one_read = scratch.one_read();
-    let Scratch { read, opened, .. } = scratch;
+    let one_read = scratch.one_early_read();
+    let Scratch { read, opened, allowance, .. } = scratch;
     opened.clear();
     let outcome = read_and_open(flow, socket, session, (read, one_read), opened);
+    allowance.take(opened.len() as u64);
     session.keep_opened(opened);
     outcome
 }
@@ -128,7 +129,7 @@ fn run(
 ) -> Pumped {
     let mut resumed = tap.as_mut().is_some_and(|t| t.resumed());
     for _ in 0..limits::READS_PER_TURN {
-        let one_read = scratch.one_read();
+        let one_read = scratch.one_read(limits::SCRATCH);
         let Scratch { read, sealed, .. } = scratch;
         let got = if mem::take(&mut resumed) {
             &[]
@@ -143,6 +144,9 @@ fn run(
             }
             if !kept && !flow.readable {
                 return Pumped::Drained;
+            }
+            if !kept && one_read == 0 {
+                return Pumped::Withheld;
             }
             let got = receive(flow, source, (read, one_read), opened);
             if got.is_empty() && flow.source_end.is_none() {

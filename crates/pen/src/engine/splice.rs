@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::pipe::{SpliceFlags, splice};
 
 use super::pipes::{Pipe, Pipes};
-use super::{Flow, Pumped};
+use super::{Flow, Pumped, Scratch};
 
 /// A pipe at a flow, and what is in it.
 #[derive(Debug)]
@@ -39,16 +39,16 @@ pub(super) fn pump(
     flow: &mut Flow,
     source: BorrowedFd<'_>,
     sink: BorrowedFd<'_>,
-    pipes: &mut Pipes,
+    scratch: &mut Scratch,
 ) -> Pumped {
-    let pumped = run(flow, source, sink);
+    let pumped = run(flow, source, sink, scratch.one_read(limits::PIPE_SIZE));
     if pumped == Pumped::Drained {
-        release(flow, pipes);
+        release(flow, &mut scratch.pipes);
     }
     pumped
 }
 
-fn run(flow: &mut Flow, source: BorrowedFd<'_>, sink: BorrowedFd<'_>) -> Pumped {
+fn run(flow: &mut Flow, source: BorrowedFd<'_>, sink: BorrowedFd<'_>, most: usize) -> Pumped {
     for _ in 0..limits::READS_PER_TURN {
         if let Some(stop) = flush(flow, sink) {
             return stop;
@@ -56,16 +56,17 @@ fn run(flow: &mut Flow, source: BorrowedFd<'_>, sink: BorrowedFd<'_>) -> Pumped 
         match flow.source_end {
             Some(end) => return Pumped::Over(end),
             None if !flow.readable => return Pumped::Drained,
-            None => fill(flow, source),
+            None if most == 0 => return Pumped::Withheld,
+            None => fill(flow, source, most),
         }
     }
     Pumped::More
 }
 
-/// Fills the pipe, which is empty, once.
-fn fill(flow: &mut Flow, source: BorrowedFd<'_>) {
+/// Fills the pipe, which is empty, once, with so many bytes at most.
+fn fill(flow: &mut Flow, source: BorrowedFd<'_>, most: usize) {
     let Some(piped) = flow.piped.as_mut() else { return };
-    match splice(source, None, &piped.pipe.write, None, limits::PIPE_SIZE, FLAGS) {
+    match splice(source, None, &piped.pipe.write, None, most, FLAGS) {
         Ok(0) => flow.source_end = Some(flow.end_of_source()),
         Ok(n) => {
             piped.held += n;

@@ -6,6 +6,8 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::thread;
 
+use pen_core::memory::Stage;
+
 use super::*;
 
 /// Inputs of the fuzzer `relay`.
@@ -104,6 +106,42 @@ fn a_full_sink_stops_every_engine_within_its_bound() {
         line.flow.end(&mut line.scratch);
         assert_eq!(line.flow.unsent(), 0);
         drop(reader);
+    }
+}
+
+#[test]
+fn nothing_is_read_while_memory_allows_nothing_and_all_of_it_afterwards() {
+    for choice in ALL {
+        let (mut writer, mut line, mut reader) = Line::new(choice);
+        let all = pattern(10_000);
+        writer.write_all(&all).unwrap();
+        line.scratch.allowance = Allowance::after_look(Stage::Critical, 1, 1, 1);
+        line.scratch.allowance.take(limits::MEMORY_TRICKLE);
+        assert_eq!(line.ready(), Pumped::Withheld, "{choice:?}");
+        assert_eq!((line.flow.read, line.flow.waits()), (0, true), "{choice:?}");
+        line.scratch.allowance.give_back(1);
+        line.until(|flow, _| flow.written == 10_000);
+        let mut got = vec![0; 10_000];
+        reader.read_exact(&mut got).unwrap();
+        assert!(got == all, "{choice:?}: what passes costs nothing of the allowance");
+    }
+}
+
+#[test]
+fn what_a_slow_reader_pins_counts_until_it_is_gone() {
+    for choice in ALL {
+        let (mut writer, mut line, _reader) = Line::new(choice);
+        writer.set_nonblocking(true).unwrap();
+        let allowance = Allowance::after_look(Stage::Calm, 0, 1 << 30, 1);
+        line.scratch.allowance = allowance;
+        while line.ready() != Pumped::Blocked {
+            let _ = writer.write(&pattern(64 * 1024));
+        }
+        let mut left = allowance;
+        left.take(line.flow.unsent());
+        assert!(line.flow.unsent() > 0 && line.scratch.allowance == left, "{choice:?}");
+        line.flow.end(&mut line.scratch);
+        assert_eq!(line.scratch.allowance, allowance, "{choice:?}");
     }
 }
 

@@ -11,6 +11,8 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use pen_core::config::{Engine, FastClose};
+use pen_core::limits;
+use pen_core::memory::{self, Allowance};
 use pen_core::reasons::CloseReason;
 use pen_core::relay::{Act, Outcome, Relay, Side};
 use pen_sys::sockets;
@@ -28,6 +30,18 @@ const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 fn byte(side: Side, at: u64) -> u8 {
     let [low, high, ..] = (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40).to_le_bytes();
     low ^ high ^ if side == Side::Client { 0x5a } else { 0 }
+}
+
+/// What may be taken of memory, which is short or not, of which so much is left.
+fn allowance(short: bool, left: Option<u64>) -> Allowance {
+    let stage = if short { memory::Stage::Tight } else { memory::Stage::Calm };
+    let mut allowance = match left {
+        None if short => Allowance::after_look(stage, 1, 1 << 40, 1),
+        None => Allowance::BOUNDLESS,
+        Some(_) => Allowance::after_look(stage, 1, 1, 1),
+    };
+    allowance.take(left.map_or(0, |left| limits::MEMORY_TRICKLE.saturating_sub(left)));
+    allowance
 }
 
 fn place(side: Side) -> usize {
@@ -268,7 +282,11 @@ impl Stage {
         let flow = &mut flows[place(source)];
         let tap = sieves[place(source)].as_mut().map(|s| s as &mut dyn Tap);
         match flow.pump(from.as_fd(), to.as_fd(), scratch, tap) {
-            Pumped::Drained | Pumped::Paused | Pumped::Blocked | Pumped::More => {}
+            Pumped::Drained
+            | Pumped::Paused
+            | Pumped::Withheld
+            | Pumped::Blocked
+            | Pumped::More => {}
             Pumped::Over(outcome) => self.act(source, outcome),
             Pumped::Refused(reason) => panic!("nobody refuses: {reason:?}"),
         }
@@ -364,8 +382,8 @@ impl Stage {
             7 => self.pump(side),
             8 => self.far(side).finish(),
             9 if amount < 64 => self.far(side).reset(),
-            10 => self.scratch.be_modest(amount & 1 != 0),
-            11 => self.scratch.allow(u64::from(amount) << 8),
+            10 => self.scratch.allowance = allowance(amount & 1 != 0, None),
+            11 => self.scratch.allowance = allowance(true, Some(u64::from(amount) << 8)),
             12 if amount < 16 => {
                 // A timer, a drain, an operator: Pen resets both.
                 self.cut = true;
@@ -434,6 +452,7 @@ impl Stage {
         for sieve in self.sieves.iter_mut().flatten() {
             (sieve.resumed, sieve.paused, sieve.holds) = (true, false, false);
         }
+        self.scratch.allowance = Allowance::BOUNDLESS;
         let (mut quiet, mut patience) = (0, PATIENCE);
         while quiet < 3 {
             let before = self.traces();

@@ -36,4 +36,8 @@ fn the_thread_tells_the_workers_and_sleeps_when_nothing_happens() {
     pool.memory.stir();
     assert!(sleeps().is_none() || !pool.memory.stirred.load(Ordering::SeqCst));
     pen_test::until("sleep again", sleeps);
+    let _ = told();
+    pool.memory.want_look();
+    pen_test::until("who waits for a look to be told", || told().then_some(()));
+    pen_test::until("sleep at last", sleeps);
 }

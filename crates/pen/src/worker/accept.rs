@@ -32,6 +32,8 @@ pub(super) enum Stop {
     Dry,
     /// There is no room; somebody will tell when there is.
     Starved,
+    /// There is no memory until somebody looks again.
+    Short,
     /// The system ran out of something; try again in a while.
     Exhausted(io::Error),
 }
@@ -58,8 +60,7 @@ impl Worker {
         }
         let station = door.station;
         if self.is_memory_full() {
-            // Armed again when there is some.
-            self.disarm(key);
+            self.starve_of_memory(key);
             return false;
         }
         let Some(service) = self.station_service(station) else { return false };
@@ -72,6 +73,7 @@ impl Worker {
                 Ok(()) => continue,
                 Err(Stop::Dry) => {}
                 Err(Stop::Starved) => self.starve(key, &service),
+                Err(Stop::Short) => self.starve_of_memory(key),
                 Err(Stop::Exhausted(e)) => self.pause(key, &service, &e),
             }
             return false;
@@ -90,6 +92,9 @@ impl Worker {
         service: &Shared,
         pending_max: u32,
     ) -> Result<(), Stop> {
+        if self.scratch.allowance.is_spent() {
+            return Err(Stop::Short);
+        }
         if !has_pending_room(service, pending_max) || !service.enter(&self.pool) {
             return Err(Stop::Starved);
         }
@@ -234,6 +239,7 @@ impl Worker {
     pub(super) fn insert(&mut self, conn: Conn) -> u32 {
         let station = conn.station;
         let key = u32::try_from(self.conns.insert(conn)).unwrap_or(u32::MAX);
+        self.scratch.allowance.take(limits::MEMORY_PER_CONNECTION);
         if let Some(station) = self.stations.get_mut(station as usize) {
             station.conns += 1;
         }
@@ -262,6 +268,12 @@ impl Worker {
         } else {
             service.feed_starved(&self.pool);
         }
+    }
+
+    /// Armed again when there is some.
+    fn starve_of_memory(&mut self, key: usize) {
+        self.disarm(key);
+        self.await_look();
     }
 
     fn pause(&mut self, key: usize, service: &Service, error: &io::Error) {

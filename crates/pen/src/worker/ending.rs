@@ -64,8 +64,11 @@ impl Worker {
             });
         }
         conn.tap = None;
-        (conn.down_tls, conn.up_tls) = (None, None);
+        for _ in [conn.down_tls.take(), conn.up_tls.take()].into_iter().flatten() {
+            self.scratch.allowance.give_back(limits::MEMORY_PER_SESSION);
+        }
         conn.asking = None;
+        self.scratch.allowance.give_back(limits::MEMORY_PER_CONNECTION);
         conn.from_client.end(&mut self.scratch);
         conn.from_server.end(&mut self.scratch);
         if let Some(journey) = conn.journey.as_mut() {

@@ -9,6 +9,7 @@ use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
 
 use pen_core::config::Tls;
+use pen_core::limits;
 use pen_core::near::shown;
 use pen_core::reasons::{CloseReason, ConnectFailure, TlsFault};
 use pen_core::relay::Side;
@@ -34,6 +35,7 @@ impl Worker {
         live: &Live,
         permitted: bool,
     ) {
+        self.scratch.allowance.take(limits::MEMORY_PER_SESSION);
         self.count_unfinished(key, service, &live.config.tls, Phase::Handshaking { permitted });
     }
 
@@ -179,6 +181,7 @@ impl Worker {
         match Session::with_server(&dialer, protocol) {
             Ok(session) => {
                 conn.up_tls = Some(Box::new(session));
+                self.scratch.allowance.take(limits::MEMORY_PER_SESSION);
                 conn.phase = Phase::Securing;
                 if let Some(up) = conn.up.as_ref() {
                     // As for clients.

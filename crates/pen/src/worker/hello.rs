@@ -77,7 +77,9 @@ impl Worker {
             if read == 0 {
                 return self.finish(key, Manner::Reset, CloseReason::ClientGone);
             }
-            asking.said = match asking.reader.take(buffer.get(..read).unwrap_or_default()) {
+            let progress = asking.reader.take(buffer.get(..read).unwrap_or_default());
+            scratch.allowance.take(read as u64);
+            asking.said = match progress {
                 Progress::More => continue,
                 Progress::Hello(hello) => Some(Ok(hello)),
                 Progress::Fault(fault) => Some(Err(fault)),

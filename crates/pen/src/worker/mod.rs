@@ -89,6 +89,8 @@ pub struct Worker {
     spare: Option<OwnedFd>,
     /// Connections with more to read at once.
     again: Vec<u32>,
+    /// Connections with more to read when somebody has looked at memory again.
+    withheld: Vec<u32>,
     /// Connections that ended in this turn.
     gone: Vec<u32>,
     /// Connections whose last bytes are not acknowledged yet.
@@ -113,6 +115,10 @@ pub struct Worker {
     looked: usize,
     /// The look at memory that it has heeded.
     looks: u32,
+    /// The look after which it closed connections.
+    shed_at: u32,
+    /// Something waits for the next look.
+    awaits_look: bool,
     /// The connection that is being sent to a server although the event is another's.
     choosing: Option<u32>,
     draining: bool,
@@ -170,7 +176,7 @@ impl Worker {
             self.wait(&mut events);
             self.now = clock::now();
             self.pool.memory.stir();
-            self.heed_headroom();
+            self.heed_look();
             for event in events.drain(..) {
                 self.dispatch(event);
             }
@@ -284,6 +290,7 @@ impl Seed {
             scratch: Scratch::new(),
             spare: None,
             again: Vec::new(),
+            withheld: Vec::new(),
             gone: Vec::new(),
             flushing: Queue::default(),
             flush_look: Moment(0),
@@ -297,6 +304,8 @@ impl Seed {
             udp: udp::Udp::new(),
             looked: 0,
             looks: 0,
+            shed_at: 0,
+            awaits_look: false,
             choosing: None,
             draining: false,
             stopped: false,

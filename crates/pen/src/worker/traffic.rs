@@ -122,6 +122,7 @@ impl Worker {
             Pumped::Drained | Pumped::Paused => {}
             Pumped::Blocked => self.arm_out(key, source.other()),
             Pumped::More => self.queue_again(key),
+            Pumped::Withheld => self.withhold(key),
             Pumped::Over(outcome) => self.act(key, source, outcome),
             Pumped::Refused(reason) => self.finish(key, Manner::Reset, reason),
         }

@@ -133,7 +133,12 @@ pub(super) const ROWS: &[Spec] = &[
          a container); where there is no such limit nothing is shed. From 85 percent of it idle \
          connections and UDP flows end after 300 to 5 seconds, spare connections are closed and reads \
          are small; from 95 percent new clients wait in the kernel's queue and new flows take the place \
-         of quiet ones; from 98 percent connections are closed, those with the most unsent bytes first. \
+         of quiet ones, and when that has lasted for a second, stalled connections (whose bytes nobody has \
+         taken for a second) are closed until it is 85 percent; from 98 percent connections are closed \
+         until it is 92 percent: stalled ones and those with the most unsent bytes first, then those that \
+         have been idle longest, then the youngest. Memory is looked at every 100 ms while something \
+         happens; until the next look all connections together may take half of what is free, and what \
+         would need more is read, or accepted, after it. \
          Without a limit of the control group the resident memory of the process counts, which does not \
          include what the kernel holds for its sockets.",
     ),

@@ -13,6 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use pen_core::addr::ClientAddr;
 use pen_core::arrivals::Admission;
 use pen_core::flow::{FlowEnd, FlowId};
+use pen_core::limits;
 
 use super::super::Worker;
 use super::{Scene, Udp};
@@ -49,7 +50,7 @@ impl Udp {
     }
 
     /// Gives back what was taken for a flow that does not begin.
-    pub(super) fn give_back(&mut self, scene: Scene<'_>, hand: Hand) {
+    fn give_back(&mut self, scene: Scene<'_>, hand: Hand) {
         self.change(|udp| {
             if let Some(shared) = hand.place {
                 udp.give_room_back(scene, shared);
@@ -113,6 +114,14 @@ impl Worker {
         if let Some((port, at)) = hand.port {
             let Self { udp, pool, .. } = self;
             udp.change(|udp| udp.offer_port(pool, scene.station, (port, at)));
+        }
+        self.give_hand_back(scene, hand);
+    }
+
+    /// Gives back what was taken for a flow that does not begin, and its share of the allowance.
+    pub(super) fn give_hand_back(&mut self, scene: Scene<'_>, hand: Hand) {
+        if hand.place == Some(true) {
+            self.scratch.allowance.give_back(limits::MEMORY_PER_FLOW);
         }
         self.udp.give_back(scene, hand);
     }

@@ -46,7 +46,7 @@ impl Worker {
         let opened = self.open_flow(scene, (key, denied), visitor, admission);
         if opened.is_err() {
             let hand = std::mem::take(&mut self.udp.hand);
-            self.udp.give_back(scene, hand);
+            self.give_hand_back(scene, hand);
         }
         opened
     }
@@ -186,6 +186,7 @@ impl Worker {
                 return false;
             }
             if may_grow && scene.service.room.take() {
+                self.scratch.allowance.take(limits::MEMORY_PER_FLOW);
                 return true;
             }
             may_grow = true;
@@ -297,8 +298,8 @@ impl Worker {
         self.say_flow_ended(scene, id, why);
         self.record_flow(scene, id, What::Over(why));
         let Self { udp, pool, .. } = self;
-        udp.change(|udp| {
-            let Some(mut flow) = udp.table(scene.station).flows.close(id) else { return };
+        let shared = udp.change(|udp| {
+            let Some(mut flow) = udp.table(scene.station).flows.close(id) else { return false };
             #[cfg(debug_assertions)]
             super::super::faults::at_flow_end(flow.visitor.peer.addr);
             udp.table(scene.station).counts.end(why);
@@ -311,7 +312,11 @@ impl Worker {
                 tables.arrivals.leave(flow.visitor.peer.addr, flow.admission);
             }
             udp.give_room_back(scene, flow.took_place);
+            flow.took_place
         });
+        if shared {
+            self.scratch.allowance.give_back(limits::MEMORY_PER_FLOW);
+        }
     }
 
     /// Adds to the tables what the flow moved since the last time.
