@@ -25,6 +25,7 @@ mod place;
 mod program;
 mod screen;
 mod server;
+pub mod storm;
 mod tls;
 mod vitals;
 mod waiting;

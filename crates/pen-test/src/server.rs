@@ -116,6 +116,17 @@ impl TestServer {
         Self::start_at(name, &Place::Unix(path.to_owned()), act)
     }
 
+    /// Connections to come have receive buffers of `bytes` (the kernel doubles it): who reads nothing
+    /// takes little.
+    ///
+    /// # Panics
+    /// When the socket option is refused, which does not happen.
+    pub fn narrow(&self, bytes: usize) {
+        if let Some(listener) = &self.listener {
+            listener.set_recv_buffer_size(bytes).expect("SO_RCVBUF");
+        }
+    }
+
     /// A server that hands its connections to the test, see [`TestServer::next`].
     #[must_use]
     pub fn handing(name: &str) -> Self {
