@@ -30,6 +30,7 @@ pub struct PenBuilder {
     descriptors: Option<u64>,
     stuck_output: bool,
     group: Option<PathBuf>,
+    injected: Option<String>,
 }
 
 impl PenBuilder {
@@ -109,6 +110,13 @@ impl PenBuilder {
         self
     }
 
+    /// The kernel answers some system calls otherwise: `injection` is what strace's `-e inject=` takes.
+    #[must_use]
+    pub fn injected(mut self, injection: &str) -> Self {
+        self.injected = Some(injection.to_owned());
+        self
+    }
+
     /// A path in the scratch directory the pen will live in.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
@@ -131,10 +139,16 @@ impl PenBuilder {
         let stuck = self.stuck_output.then_some("mkfifo stuck && exec 1<>stuck && ");
         let group =
             self.group.as_ref().map(|g| format!("echo $$ >{}/cgroup.procs && ", g.display()));
-        if limit.is_none() && stuck.is_none() && group.is_none() {
+        // The process stays Pen: who traces it is its grandchild.
+        let traced = self.injected.as_ref().map(|injection| {
+            let calls = injection.split(':').next().unwrap_or_default();
+            format!("exec strace -D -f -qq -o traced -e trace={calls} -e inject={injection} \"$@\"")
+        });
+        if limit.is_none() && stuck.is_none() && group.is_none() && traced.is_none() {
             return Command::new(pen_program());
         }
-        let script = [limit.as_deref(), stuck, group.as_deref(), Some("exec \"$@\"")]
+        let run = traced.as_deref().unwrap_or("exec \"$@\"");
+        let script = [limit.as_deref(), stuck, group.as_deref(), Some(run)]
             .into_iter()
             .flatten()
             .collect::<String>();
@@ -265,6 +279,7 @@ impl Pen {
             descriptors: None,
             stuck_output: false,
             group: None,
+            injected: None,
         }
     }
 

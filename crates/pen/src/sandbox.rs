@@ -13,7 +13,7 @@ use pen_core::inspection::{self, Finding, Sandboxed};
 use pen_core::report::sandbox::Sealed;
 use pen_core::sandbox::{Level, Named, Places};
 use pen_sys::capabilities::{self, Capability};
-use pen_sys::sandbox::{self, Calls, Files, Rules};
+use pen_sys::sandbox::{self, Calls, Files, Guard, Rules};
 use pen_sys::{daemon, privileges};
 
 use crate::lifecycle::Failure;
@@ -27,8 +27,8 @@ static SHUT: OnceLock<Shut> = OnceLock::new();
 struct Shut {
     level: Level,
     landlock: Option<i32>,
-    /// The kernel's Landlock does not know all that was asked for.
-    partly: bool,
+    /// What that is too old to refuse.
+    unknown: Vec<&'static str>,
     /// Why system calls are not filtered.
     unfiltered: Option<String>,
     places: Places,
@@ -76,10 +76,9 @@ fn give_up(config: &Config, named: &Named<'_>, cores: bool) -> Result<Shut, Fail
         _ => Files::Ordinary,
     };
     let rules = sandbox::forbid_files(files).map_err(|e| cannot("shut files", e))?;
-    let (landlock, partly) = match rules {
-        Rules::All(number) => (Some(number), false),
-        Rules::Some(number) => (Some(number), true),
-        Rules::None => (None, false),
+    let (landlock, unknown) = match rules {
+        Rules::Some { number, unknown } => (Some(number), unknown),
+        Rules::None => (None, Vec::new()),
     };
     let packets = config.services.iter().any(|s| s.dsr.interface.is_some());
     let calls = match level {
@@ -87,7 +86,7 @@ fn give_up(config: &Config, named: &Named<'_>, cores: bool) -> Result<Shut, Fail
         _ => Calls::Dangerous,
     };
     let unfiltered = sandbox::forbid_calls(calls).err().map(|e| e.to_string());
-    Ok(Shut { level, landlock, partly, unfiltered, places })
+    Ok(Shut { level, landlock, unknown, unfiltered, places })
 }
 
 /// Of the rights of root, those that Pen may need: where it stays root, or was given some, a later
@@ -111,18 +110,23 @@ fn followed(mut places: Places) -> Places {
     places
 }
 
-/// What the operator is told about this kernel.
+/// What the operator is told about this kernel, in one line.
 fn lacking(shut: &Shut) -> Option<String> {
+    if shut.level == Level::Off {
+        return None;
+    }
     let files = shut.landlock.is_none().then(|| "rules for files (Landlock)".to_owned());
     let calls = shut.unfiltered.as_ref().map(|why| format!("filters of system calls ({why})"));
-    let what: Vec<String> = match shut.level {
-        Level::Off => Vec::new(),
-        _ => files.into_iter().chain(calls).collect(),
-    };
+    let absent: Vec<String> = files.into_iter().chain(calls).collect();
+    let absent =
+        (!absent.is_empty()).then(|| format!("this kernel has no {}", absent.join(" and no ")));
+    let old = shut.landlock.filter(|_| !shut.unknown.is_empty()).map(|number| {
+        format!("Landlock {number} of this kernel does not refuse {}", shut.unknown.join(", "))
+    });
+    let what: Vec<String> = absent.into_iter().chain(old).collect();
     let level = shut.level.word();
-    (!what.is_empty()).then(|| {
-        format!("sandbox {level}: this kernel has no {}; Pen runs without", what.join(" and no "))
-    })
+    (!what.is_empty())
+        .then(|| format!("sandbox {level}: {}; Pen runs without", what.join(", and ")))
 }
 
 /// What is in force, for the reply to `sandbox`.
@@ -165,16 +169,56 @@ pub fn inspect(config: &Config, named: &Named<'_>) -> Vec<Finding> {
         Ok(shut) => shut,
         Err(failure) => return inspection::not_sandboxed(failure.text),
     };
-    let attempts = sandbox::attempt_forbidden();
+    let Places { read, write } = &shut.places;
+    let places: Vec<&Path> = read.iter().chain(write).map(PathBuf::as_path).collect();
+    let strict = shut.level == Level::Strict;
+    let mut attempts = match shut.level {
+        Level::Off => Vec::new(),
+        _ => sandbox::attempt_forbidden(strict.then_some(&places)),
+    };
+    // What this kernel has no means to refuse is said anyway.
+    attempts.retain(|attempt| match attempt.guard {
+        Guard::Calls => shut.unfiltered.is_none(),
+        Guard::Files(since) => shut.landlock.is_some_and(|number| number >= since),
+    });
     let permitted = attempts.iter().filter(|a| !a.refused).map(|a| a.what).collect();
     let missing = shut.places.write.iter().filter(|place| !place.exists()).cloned().collect();
     inspection::sandboxed(&Sandboxed {
         level: shut.level,
         landlock: shut.landlock,
-        partly: shut.partly,
+        unknown: shut.unknown,
         unfiltered: shut.unfiltered,
         tried: attempts.len(),
         permitted,
         missing,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_kernel_lacks_is_said_in_one_line() {
+        let full = Shut { level: Level::On, landlock: Some(7), ..Shut::default() };
+        assert_eq!(lacking(&full), None);
+        let old = Shut {
+            landlock: Some(4),
+            unknown: vec!["commands to devices (from 5)", "signals (from 6)"],
+            ..full.clone()
+        };
+        let said = "sandbox on: Landlock 4 of this kernel does not refuse commands to devices (from \
+                    5), signals (from 6); Pen runs without";
+        assert_eq!(lacking(&old).as_deref(), Some(said));
+        let unfiltered = Shut { unfiltered: Some("no such call".to_owned()), ..old };
+        let said = "sandbox on: this kernel has no filters of system calls (no such call), and \
+                    Landlock 4 of this kernel does not refuse commands to devices (from 5), signals \
+                    (from 6); Pen runs without";
+        assert_eq!(lacking(&unfiltered).as_deref(), Some(said));
+        let bare = Shut { landlock: None, unknown: Vec::new(), ..unfiltered };
+        let said = "sandbox on: this kernel has no rules for files (Landlock) and no filters of \
+                    system calls (no such call); Pen runs without";
+        assert_eq!(lacking(&bare).as_deref(), Some(said));
+        assert_eq!(lacking(&Shut { level: Level::Off, ..bare }), None);
+    }
 }

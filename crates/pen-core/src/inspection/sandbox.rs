@@ -12,11 +12,11 @@ pub struct Sandboxed {
     pub level: Level,
     /// The number of the kernel's Landlock, if it has one.
     pub landlock: Option<i32>,
-    /// It does not know all the rules that are asked for.
-    pub partly: bool,
+    /// What that is too old to refuse.
+    pub unknown: Vec<&'static str>,
     /// Why system calls are not filtered.
     pub unfiltered: Option<String>,
-    /// Forbidden things that were tried.
+    /// Forbidden things that were tried, of those that this kernel has the means to refuse.
     pub tried: usize,
     /// Those that were not refused.
     pub permitted: Vec<&'static str>,
@@ -35,26 +35,28 @@ pub fn sandboxed(facts: &Sandboxed) -> Vec<Finding> {
         )];
     }
     let mut all = Vec::new();
-    all.push(match (&facts.unfiltered, facts.permitted.as_slice()) {
-        (Some(why), _) => {
-            caution(format!("sandbox {level}: this kernel filters no system calls: {why}"), None)
+    all.extend(facts.unfiltered.as_ref().map(|why| {
+        caution(format!("sandbox {level}: this kernel filters no system calls: {why}"), None)
+    }));
+    all.push(match (facts.tried, facts.permitted.as_slice()) {
+        (0, _) => caution(format!("sandbox {level}: nothing is refused"), None),
+        (tried, []) => {
+            good(format!("sandbox {level}: {tried} forbidden things were tried, all were refused"))
         }
-        (None, []) => good(format!(
-            "sandbox {level}: {} forbidden things were tried, all were refused",
-            facts.tried
-        )),
-        (None, permitted) => {
+        (_, permitted) => {
             wrong_plainly(format!("sandbox {level}: not refused: {}", permitted.join(", ")))
         }
     });
-    all.push(match (facts.landlock, facts.partly) {
+    all.push(match (facts.landlock, facts.unknown.as_slice()) {
         (None, _) => {
             caution(format!("sandbox {level}: this kernel has no rules for files (Landlock)"), None)
         }
-        (Some(n), true) => {
-            good(format!("sandbox {level}: rules for files as far as Landlock {n} has them"))
+        (Some(n), []) => good(format!("sandbox {level}: rules for files by Landlock {n}")),
+        (Some(n), unknown) => {
+            let unknown = unknown.join(", ");
+            let text = format!("rules for files as far as Landlock {n} has them: not {unknown}");
+            caution(format!("sandbox {level}: {text}"), None)
         }
-        (Some(n), false) => good(format!("sandbox {level}: rules for files by Landlock {n}")),
     });
     all.extend(facts.missing.iter().map(|place| {
         let place = place.display();
@@ -79,7 +81,7 @@ mod tests {
     #[test]
     fn each_verdict() {
         let on =
-            Sandboxed { level: Level::On, landlock: Some(7), tried: 14, ..Sandboxed::default() };
+            Sandboxed { level: Level::On, landlock: Some(7), tried: 20, ..Sandboxed::default() };
         let verdicts = |facts: &Sandboxed| -> Vec<_> {
             sandboxed(facts).into_iter().map(|f| f.verdict).collect()
         };
@@ -88,12 +90,15 @@ mod tests {
         assert_eq!(verdicts(&off), [Verdict::Caution]);
         let leaky = Sandboxed { permitted: vec!["execute a program"], ..on.clone() };
         assert_eq!(verdicts(&leaky), [Verdict::Wrong, Verdict::Good]);
+        let old = Sandboxed { landlock: Some(5), unknown: vec!["signals"], ..on.clone() };
+        assert_eq!(verdicts(&old), [Verdict::Good, Verdict::Caution]);
         let bare = Sandboxed {
+            tried: 0,
             landlock: None,
             unfiltered: Some("no such call".to_owned()),
             missing: vec!["/no/such".into()],
             ..on
         };
-        assert_eq!(verdicts(&bare), [Verdict::Caution; 3]);
+        assert_eq!(verdicts(&bare), [Verdict::Caution; 4]);
     }
 }

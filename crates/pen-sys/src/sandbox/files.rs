@@ -30,12 +30,16 @@ pub enum Files<'a> {
 }
 
 /// What came of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rules {
-    /// The kernel enforces all that was asked for. The number is its Landlock's.
-    All(i32),
-    /// It enforces what it knows; it is older than this program.
-    Some(i32),
+    /// The kernel enforces what it knows.
+    Some {
+        /// Of its Landlock, 1 or more.
+        number: i32,
+        /// What an older one does not know: what stays permitted, and since when it would not. Nothing
+        /// from 6 on.
+        unknown: Vec<&'static str>,
+    },
     /// It has no Landlock, or it is switched off.
     None,
 }
@@ -50,15 +54,9 @@ pub fn forbid_files(files: Files<'_>) -> io::Result<Rules> {
 }
 
 fn restrict(files: Files<'_>) -> Result<Rules, RulesetError> {
-    let never = make_bitflags!(AccessFs::{Execute | MakeChar | MakeBlock | MakeFifo | MakeSym})
-        | AccessFs::IoctlDev;
-    let handled = match files {
-        Files::Ordinary => never,
-        Files::Only { .. } => AccessFs::from_all(NEWEST),
-    };
     let mut rules = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(handled)?
+        .handle_access(handled(files))?
         .scope(Scope::Signal)?
         .create()?;
     if let Files::Only { read, write } = files {
@@ -77,12 +75,33 @@ fn restrict(files: Files<'_>) -> Result<Rules, RulesetError> {
     let LandlockStatus::Available { effective_abi, kernel_abi } = status.landlock else {
         return Ok(Rules::None);
     };
+    if status.ruleset == RulesetStatus::NotEnforced {
+        return Ok(Rules::None);
+    }
     let number = kernel_abi.unwrap_or(effective_abi as i32);
-    Ok(match status.ruleset {
-        RulesetStatus::FullyEnforced => Rules::All(number),
-        RulesetStatus::PartiallyEnforced => Rules::Some(number),
-        RulesetStatus::NotEnforced => Rules::None,
-    })
+    Ok(Rules::Some { number, unknown: unknown_to(number, files) })
+}
+
+/// What of the rules for `files` a Landlock of this `number` does not know. The first one has none for
+/// renaming between directories either, but refuses it always.
+fn unknown_to(number: i32, files: Files<'_>) -> Vec<&'static str> {
+    let places = matches!(files, Files::Only { .. });
+    let rules = [
+        (places, ABI::V3, "emptying files elsewhere (from 3, Linux 6.2)"),
+        (true, ABI::V5, "commands to devices (from 5, Linux 6.10)"),
+        (true, ABI::V6, "signals to other processes (from 6, Linux 6.12)"),
+    ];
+    let lacks = |(asked, since, _): &(bool, ABI, _)| *asked && number < *since as i32;
+    rules.into_iter().filter(lacks).map(|(_, _, what)| what).collect()
+}
+
+/// What is refused where no rule permits it.
+fn handled(files: Files<'_>) -> BitFlags<AccessFs> {
+    let never = make_bitflags!(AccessFs::{Execute | MakeChar | MakeBlock | MakeFifo | MakeSym});
+    match files {
+        Files::Ordinary => never | AccessFs::IoctlDev,
+        Files::Only { .. } => AccessFs::from_all(NEWEST),
+    }
 }
 
 fn rule(place: &Path, access: BitFlags<AccessFs>) -> Option<PathBeneath<PathFd>> {
@@ -93,4 +112,27 @@ fn rule(place: &Path, access: BitFlags<AccessFs>) -> Option<PathBeneath<PathFd>>
         false => access & AccessFs::from_file(NEWEST),
     };
     Some(PathBeneath::new(opened, access))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_landlock_does_not_know_is_what_its_rules_lack() {
+        let (read, write): ([&Path; 0], [&Path; 0]) = ([], []);
+        let only = Files::Only { read: &read, write: &write };
+        for number in 1..=ABI::V9 as i32 {
+            let abi = ABI::from(number);
+            for files in [Files::Ordinary, only] {
+                // A rename between directories needs no rule to be refused.
+                let unruled = handled(files) & !AccessFs::from_all(abi) & !AccessFs::Refer;
+                let unscoped = !Scope::from_all(abi).contains(Scope::Signal);
+                let expected = unruled.iter().count() + usize::from(unscoped);
+                assert_eq!(unknown_to(number, files).len(), expected, "{abi} {files:?}");
+            }
+        }
+        assert_eq!(unknown_to(3, only), unknown_to(3, Files::Ordinary));
+        assert_eq!(unknown_to(5, only), ["signals to other processes (from 6, Linux 6.12)"]);
+    }
 }

@@ -17,7 +17,7 @@ use rustix::thread::{no_new_privs, set_no_new_privs};
 
 pub use calls::{Calls, forbid_calls};
 pub use files::{Files, Rules, forbid_files};
-pub use trial::{Attempt, attempt_forbidden};
+pub use trial::{Attempt, Guard, attempt_forbidden};
 
 /// Nothing that this process executes has more rights than it has itself.
 ///

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
@@ -34,20 +34,26 @@ impl Drop for Stage {
     }
 }
 
-fn refused() -> Vec<&'static str> {
-    attempt_forbidden().into_iter().filter(|a| a.refused).map(|a| a.what).collect()
+/// Those of a guard that are refused, or are not.
+fn attempts(places: Option<&[&Path]>, of: fn(Guard) -> bool, refused: bool) -> Vec<&'static str> {
+    let all = attempt_forbidden(places).into_iter();
+    all.filter(|a| of(a.guard) && a.refused == refused).map(|a| a.what).collect()
 }
+
+const CALLS: fn(Guard) -> bool = |guard| guard == Guard::Calls;
+const FILES: fn(Guard) -> bool = |guard| guard != Guard::Calls;
 
 #[test]
 fn what_is_forbidden_is_refused_and_was_not_before() {
     for calls in [Calls::Dangerous, Calls::Unknown { packets: false }] {
         alone(move || {
-            let before = refused();
-            assert!(before.len() <= 1, "without a filter: {before:?}");
+            // What the kernel refuses whoever lacks the rights, before it looks at what is asked.
+            let by_right = ["load a module", "program the kernel", "watch the processor"];
+            let before = attempts(None, CALLS, true);
+            assert!(before.iter().all(|what| by_right.contains(what)), "no filter: {before:?}");
             forbid_calls(calls).unwrap();
-            let all: Vec<&str> = attempt_forbidden().iter().map(|a| a.what).collect();
-            assert_eq!(refused(), all, "{calls:?}");
-            assert!(all.len() > 10);
+            assert_eq!(attempts(None, CALLS, false), [""; 0], "{calls:?}");
+            assert_eq!(attempts(None, CALLS, true).len(), 18);
             let account = account();
             assert!(account.no_new_privileges);
             assert_eq!(account.calls_filtered, Some(true));
@@ -75,6 +81,38 @@ fn what_is_needed_still_works() {
             assert_eq!(refused.kind(), ErrorKind::PermissionDenied);
         });
     }
+}
+
+#[test]
+fn what_rules_for_files_forbid_is_refused_and_was_not_before() {
+    let stage = Stage::new("elsewhere");
+    for strict in [false, true] {
+        let place = stage.0.clone();
+        alone(move || {
+            let write = [place.as_path()];
+            let places = strict.then_some(write.as_slice());
+            assert_eq!(attempts(places, FILES, true), [""; 0], "without rules");
+            let files = match strict {
+                // For what the test itself reads.
+                true => Files::Only { read: &[Path::new("/dev/null")], write: &write },
+                false => Files::Ordinary,
+            };
+            forbid_new_privileges().unwrap();
+            let Rules::Some { number, .. } = forbid_files(files).unwrap() else {
+                println!("skipped: no Landlock here");
+                return;
+            };
+            let after = attempt_forbidden(places);
+            for a in after.iter().filter(|a| FILES(a.guard)) {
+                let known = matches!(a.guard, Guard::Files(since) if since <= number);
+                assert_eq!(a.refused, known, "{}", a.what);
+            }
+            let tried = after.iter().filter(|a| FILES(a.guard)).count();
+            assert_eq!(tried, if strict { 4 } else { 2 });
+        });
+    }
+    let root = [Path::new("/")];
+    assert_eq!(attempts(Some(&root), FILES, false).len(), 2, "all places are permitted ones");
 }
 
 #[test]

@@ -7,6 +7,8 @@ use pen_test::{
     Farm, Pen, PenBuilder, Place, Program, Scratch, Sig, is_root, over_tls, pen_program, run, until,
 };
 
+mod lacking;
+
 /// CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW.
 const OF_ROOT: u64 = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 10 | 1 << 12 | 1 << 13;
 /// CAP_NET_RAW.
@@ -234,12 +236,16 @@ fn names_are_resolved_and_paths_found_in_every_sandbox() {
 #[test]
 fn the_live_check_tries_what_is_forbidden() {
     let place = Place::free().word();
-    for level in ["on", "strict"] {
+    for (level, tried) in [("on", 20), ("strict", 22)] {
         let command = format!("sandbox {level}");
         let words = ["--check", "--live", "-O", &command, &place, "127.0.0.1:9"];
         let checked = run(&pen_program(), words);
+        if checked.stdout.contains("Landlock") && !checked.stdout.contains("rules for files by") {
+            eprintln!("skipped: this kernel's Landlock is too old: {}", checked.stdout);
+            continue;
+        }
         let line =
-            format!("good: sandbox {level}: 14 forbidden things were tried, all were refused");
+            format!("good: sandbox {level}: {tried} forbidden things were tried, all were refused");
         assert!(checked.stdout.contains(&line), "{}{}", checked.stdout, checked.stderr);
     }
     let words = ["--check", "--live", "-O", "sandbox off", &place, "127.0.0.1:9"];
