@@ -18,7 +18,7 @@ use super::readiness::NotReady;
 use crate::config::{Protocol, ServiceConfig};
 use crate::event::Occurrence;
 use crate::flow;
-use crate::moment::WallSeconds;
+use crate::moment::{Moment, WallSeconds};
 use crate::tally::Sums;
 
 pub use history::History;
@@ -43,8 +43,12 @@ pub struct ProcessRow {
     pub pid: u32,
     /// The moment.
     pub time: WallSeconds,
-    /// When it started.
+    /// When it started, by the clock as it was then.
     pub started: WallSeconds,
+    /// The moment by the clock that never jumps.
+    pub now: Moment,
+    /// When it started, by the same.
+    pub began: Moment,
     /// Connections of each worker, of all services, spare ones included.
     pub workers: Vec<u32>,
     /// How often the settings were read again.
@@ -56,10 +60,11 @@ pub struct ProcessRow {
 }
 
 impl ProcessRow {
-    /// Seconds since it started; 0 if the clock was set back since.
+    /// Whole seconds since it started, wherever the wall clock was set since. Time that the machine
+    /// slept is not in it.
     #[must_use]
     pub fn uptime_s(&self) -> u64 {
-        u64::try_from(self.time.0.saturating_sub(self.started.0)).unwrap_or(0)
+        self.now.since_s(self.began)
     }
 
     /// Connections at this moment.

@@ -90,6 +90,8 @@ pub(in crate::report) fn overview() -> Overview {
         pid: 7,
         time: WallSeconds(90_061),
         started: WallSeconds(1),
+        now: Moment(90_062_500),
+        began: Moment(2_000),
         workers: vec![2, 0],
         reloads: 1,
         draining: true,
@@ -109,6 +111,19 @@ pub(in crate::report) fn everything() -> String {
 fn parsed(text: &str) -> Value {
     assert!(text.ends_with('\n') && text.lines().count() == 1);
     serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn the_wall_clock_does_not_change_how_long_it_runs() {
+    for jump in [-90_000, 0, 315_360_000] {
+        let mut jumped = overview();
+        jumped.process.time.0 += jump;
+        let reply = parsed(&json(&jumped, None, None));
+        assert_eq!(reply["pen"]["time_s"], 90_061 + jump);
+        assert_eq!(reply["pen"]["uptime_s"], 90_060, "the clock jumped by {jump} s");
+        let head = |overview| text(overview).lines().next().map(str::to_owned);
+        assert_eq!(head(&jumped), head(&overview()));
+    }
 }
 
 #[test]

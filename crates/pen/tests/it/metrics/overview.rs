@@ -1,7 +1,10 @@
 //! `overview` and its twin: counts of connections, clients and servers.
 
+use std::path::Path;
+
 use pen_test::{
-    Client, End, Farm, Pen, Place, Sig, TestServer, UdpClient, UdpServer, acts, over_tls, until,
+    Client, End, Farm, Pen, Place, Scratch, Sig, TestServer, UdpClient, UdpServer, acts, over_tls,
+    until,
 };
 use serde_json::Value;
 
@@ -122,4 +125,31 @@ fn flows_are_counted_as_flows() {
     assert_eq!((&service["conn_used"], &service["servers"][0]["total"]), (&0.into(), &2.into()));
     let totals = &service["totals"];
     assert_eq!((&totals["accepted"], &totals["received"]), (&2.into(), &8.into()));
+}
+
+/// What stands in for the clock, where Debian puts it.
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+
+#[test]
+fn a_clock_that_is_set_does_not_change_how_long_pen_runs() {
+    if !Path::new(FAKETIME).exists() {
+        eprintln!("skipped: needs libfaketime");
+        return;
+    }
+    let farm = Farm::banners(1);
+    let clock = Scratch::new();
+    let now = clock.write("now", "+0s");
+    // Only the clock on the wall is set.
+    let builder = Pen::over(&farm).env("LD_PRELOAD", FAKETIME).env("FAKETIME_NO_CACHE", "1");
+    let builder = builder.env("FAKETIME_TIMESTAMP_FILE", now.display().to_string());
+    let pen = builder.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").command("sandbox on").start();
+    let ask = |field: &str| overview(&pen)["pen"][field].as_i64().expect("a number");
+    let (began, started) = (ask("time_s"), ask("started_s"));
+    for (set, sign) in [("+3650d", 1), ("-3650d", -1)] {
+        clock.write("now", set);
+        until("the clock", || ((ask("time_s") - began) * sign > 300_000_000).then_some(()));
+        // No scenario takes an hour.
+        assert!((0..3_600).contains(&ask("uptime_s")), "{set}: {}", ask("uptime_s"));
+        assert_eq!(ask("started_s"), started);
+    }
 }
