@@ -12,6 +12,8 @@ use pen_test::{Authority, Program, Scratch, is_root, pen_program, penctl_program
 
 const BOOT: &str = include_str!("boot.sh");
 const PROBE: &str = include_str!("probe.sh");
+/// The server of the probe's visits.
+const ANSWER: &str = include_str!("answer.py");
 /// The highest exposure that a shipped unit may have.
 const EXPOSURE_MAX: f64 = 1.5;
 
@@ -52,15 +54,15 @@ fn stage() -> Scratch {
     );
     scratch.write(
         "files/udp.cfg",
-        "protocol udp\nlisten 0.0.0.0:53\nserver 0 address 127.0.0.1 port 5353\n",
+        "protocol udp\nlisten 0.0.0.0:53\nserver 0 address 198.51.100.9 port 5353\n",
     );
     scratch.write(
         "files/transparent.cfg",
-        "listen 127.0.0.1:8080\ntransparent\nserver 0 address 127.0.0.1 port 9\n",
+        "listen 203.0.113.1:8080\ntransparent\nserver 0 address 198.51.100.9 port 9000\n",
     );
     scratch.write(
         "files/dsr.cfg",
-        "listen 192.0.2.1:80\ndsr_if lan\nserver 0 address 192.0.2.9 port 80\n",
+        "listen 192.0.2.100:80\ndsr_if lan\nserver 0 address 192.0.2.9 port 80\n",
     );
     scratch.write(
         "files/restart.cfg",
@@ -69,13 +71,17 @@ fn stage() -> Scratch {
     );
     scratch.write("boot.sh", BOOT);
     scratch.write("probe.sh", PROBE);
+    scratch.write("answer.py", ANSWER);
     scratch
 }
 
 /// The outcome of the probe; nothing where no systemd can be booted, with the reason printed.
 fn outcome() -> Option<String> {
-    if !is_root() || !has("unshare") || !has("ip") || !Path::new("/lib/systemd/systemd").exists() {
-        eprintln!("skipped: needs root, unshare, ip and systemd");
+    let systemd = Path::new("/lib/systemd/systemd").exists();
+    // Of this machine's own: nothing else is found in the system that is booted.
+    let python = Path::new("/usr/bin/python3").exists();
+    if !is_root() || !has("unshare") || !has("ip") || !systemd || !python {
+        eprintln!("skipped: needs root, unshare, ip, systemd and python3");
         return None;
     }
     let stage = stage();
@@ -131,7 +137,12 @@ fn the_units_start_a_working_pen_in_each_mode() {
     }
     has("plain log pen 640");
     has("tls tls 1");
-    assert!(outcome.lines().any(|l| l.starts_with("udp flows") && l.contains("opened 1")));
+    // What the server sees: Pen itself, and without Pen in between the client.
+    has("udp visit question of 198.51.100.1");
+    has("transparent visit 203.0.113.7");
+    has("dsr visit 192.0.2.7");
+    let flows = outcome.lines().find(|l| l.starts_with("udp flows")).unwrap_or_default();
+    assert!(flows.contains(" opened 1 ") && flows.contains("to_clients datagrams 1 "), "{flows}");
     assert!(outcome.lines().any(|l| l.starts_with("dsr interface") && l.contains("lan")));
     for round in 1..=5 {
         has(&format!("restart round {round}"));

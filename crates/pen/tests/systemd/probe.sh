@@ -31,12 +31,46 @@ http() {
     tell http "$(bash -c "exec 3<>/dev/tcp/127.0.0.1/$1 && printf 'GET / HTTP/1.0\r\n\r\n' >&3 && head -n 1 <&3" | tr -d '\r')"
 }
 
+# A guest's visit to ADDRESS PORT: the line that he is told.
+visit() {
+    tell visit "$(timeout 20 ip netns exec guest bash -c 'exec 3<>/dev/tcp/$0/$1 && head -n 1 <&3' "$1" "$2")"
+}
+
 stop() {
     systemctl reload "${1:-pen.service}"
     tell reloaded "$(systemctl show -P ActiveState "${1:-pen.service}")"
     systemctl stop "${1:-pen.service}"
     tell ended "$(systemctl show -P Result "${1:-pen.service}")"
 }
+
+# A guest and a server, machines of their own at both sides of this one, and together with it on a segment.
+for machine in guest:outside server:inside; do
+    name=${machine%:*} cable=${machine#*:}
+    ip netns add "$name"
+    ip link add "$cable" type veth peer name eth0 netns "$name"
+    ip link add "$name" type veth peer name eth1 netns "$name"
+    for end in lo eth0 eth1; do ip -n "$name" link set "$end" up; done
+    ip link set "$cable" up
+    ip link set "$name" up
+done
+ip addr add 203.0.113.1/24 dev outside
+ip -n guest addr add 203.0.113.7/24 dev eth0
+ip addr add 198.51.100.1/24 dev inside
+ip -n server addr add 198.51.100.9/24 dev eth0
+ip -n server route add default via 198.51.100.1
+ip link add lan type veth peer name wire
+ip link add switch type bridge
+for plug in wire guest server; do ip link set "$plug" master switch; done
+for end in switch lan wire; do ip link set "$end" up; done
+ip addr add 192.0.2.1/24 dev lan
+ip -n guest addr add 192.0.2.7/24 dev eth1
+ip -n server addr add 192.0.2.9/24 dev eth1
+ip netns exec server sysctl -q -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
+ip -n server addr add 192.0.2.100/32 dev lo
+for door in 'udp 198.51.100.9 5353' 'tcp 198.51.100.9 9000' 'tcp 192.0.2.100 80'; do
+    # shellcheck disable=SC2086
+    ip netns exec server python3 /host/answer.py $door &
+done
 
 mode plain plain.cfg
 account
@@ -56,20 +90,22 @@ stop
 
 mode udp udp.cfg
 account
-bash -c 'echo question >/dev/udp/127.0.0.1/53'
+tell visit "$(timeout 20 ip netns exec guest bash -c 'exec 3<>/dev/udp/203.0.113.1/53 && echo question >&3 && head -n 1 <&3')"
 tell flows "$(penctl /run/pen/control flows | tr '\n' ' ')"
 stop
 
+# What the server answers to the guest's address belongs to Pen (docs/transparent.md).
+ip rule add iif inside lookup 100
+ip route add local default dev lo table 100
 mode transparent transparent.cfg transparent
 account
+visit 203.0.113.1 8080
 stop
 
-ip link add lan type veth peer name wire
-ip addr add 192.0.2.1/24 dev lan
-ip link set lan up
-ip link set wire up
 mode dsr dsr.cfg dsr
 account
+visit 192.0.2.100 80
+tell frames "$(penctl /run/pen/control dsr | tr '\n' ' ')"
 tell interface "$(penctl /run/pen/control dsr | head -n 1)"
 stop
 
