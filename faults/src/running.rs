@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -28,17 +29,10 @@ impl Running {
     ///
     /// # Errors
     /// It ends or does not listen; with what it said.
-    pub fn start(subject: Subject, path: &std::path::Path, setup: &Setup) -> Result<Self, String> {
+    pub fn start(subject: Subject, path: &Path, setup: &Setup) -> Result<Self, String> {
         let scratch = Scratch::new();
         let words = settings::words(subject, setup, &scratch);
-        let mut command = match setup.descriptors {
-            None => Command::new(path),
-            Some(limit) => {
-                let mut command = Command::new("prlimit");
-                command.arg(format!("--nofile={limit}:{limit}")).arg(path);
-                command
-            }
-        };
+        let mut command = command(path, setup, &scratch);
         command.args(words).envs(setup.environment.iter().map(|(name, value)| (name, value)));
         let program = Program::start(command, &scratch);
         let mut running = Self { subject, place: setup.listen.clone(), scratch, program };
@@ -180,6 +174,33 @@ impl Running {
             words.next().is_some_and(|w| w.ends_with(&port)) && words.nth(1) == Some("01")
         };
         Some(table.lines().filter(open).count())
+    }
+}
+
+/// A /dev with what programs want, and a log daemon's socket, before the program: `sh -c` has the directory,
+/// the socket and the program's words behind it.
+const OWN_DEVICES: &str =
+    "mount --make-rprivate / && mkdir \"$0\" && mount -t tmpfs tmpfs \"$0\" || exit 2
+for node in null zero full random urandom; do
+    : > \"$0/$node\" && mount --bind /dev/$node \"$0/$node\" || exit 2
+done
+ln -s \"$1\" \"$0/log\" && mount --rbind \"$0\" /dev && shift && exec \"$@\"";
+
+/// What starts the program at `path`, without its own words.
+fn command(path: &Path, setup: &Setup, scratch: &Scratch) -> Command {
+    if let Some(socket) = &setup.log_socket {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", OWN_DEVICES]);
+        command.arg(scratch.path("dev")).arg(socket).arg(path);
+        return command;
+    }
+    match setup.descriptors {
+        None => Command::new(path),
+        Some(limit) => {
+            let mut command = Command::new("prlimit");
+            command.arg(format!("--nofile={limit}:{limit}")).arg(path);
+            command
+        }
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Setup {
     pub words: Vec<String>,
     /// Further variables of its environment.
     pub environment: Vec<(&'static str, String)>,
+    /// What is at /dev/log: it has a /dev of its own then, in a mount namespace.
+    pub log_socket: Option<std::path::PathBuf>,
 }
 
 /// Where a further line belongs.
@@ -78,6 +80,7 @@ impl Setup {
             user: "root",
             words: Vec::new(),
             environment: Vec::new(),
+            log_socket: None,
         }
     }
 

@@ -68,7 +68,6 @@ ip -n server addr add 192.0.2.9/24 dev eth1
 ip netns exec server sysctl -q -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
 ip -n server addr add 192.0.2.100/32 dev lo
 for door in 'udp 198.51.100.9 5353' 'tcp 198.51.100.9 9000' 'tcp 192.0.2.100 80'; do
-    # shellcheck disable=SC2086
     ip netns exec server python3 /host/answer.py $door &
 done
 

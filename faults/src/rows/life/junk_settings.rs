@@ -21,7 +21,7 @@ pub const ROW: Row = Row {
     ..Row::new(
         59,
         "junk settings: bent files, include loop, /dev/zero, FIFO, a line without end",
-        "accepted or refused: 0 crashes, 0 hangs",
+        "accepted, or refused with a message: 0 crashes, 0 hangs, 0 without a word; Pen names file and line",
     )
 };
 
@@ -33,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 enum Ended {
     Accepted,
     Refused,
+    /// Refused, and nobody is told why.
+    Dumb,
     Crashed,
     Hung,
 }
@@ -43,7 +45,7 @@ fn run(stage: &Stage) -> Verdict {
     }
     let (scratch, farm) = (Scratch::new(), Farm::banners(2));
     let good = good(stage.subject, &farm, &scratch);
-    if look(stage, &scratch.write("good", &good)) != Ended::Accepted {
+    if look(stage, &scratch.write("good", &good), Place::File) != Ended::Accepted {
         return Verdict::of(false, "good settings are refused");
     }
     let tries = stage.of(2_000, 100);
@@ -56,27 +58,28 @@ fn run(stage: &Stage) -> Verdict {
         let file = scratch.path("bent");
         let written = std::fs::write(&file, bent(good.as_bytes(), stage.seed + n));
         written.expect("the scratch directory is ours");
-        all.push(look(stage, &file));
+        all.push((format!("bent file {n}"), look(stage, &file, Place::Line)));
     }
     let bent = all.len();
-    let special = special(stage, &scratch);
-    all.extend(special.iter().map(|(_, ended)| *ended));
-    let count = |what| all.iter().filter(|ended| **ended == what).count();
-    let named: Vec<&str> = special
+    all.extend(special(stage, &scratch).into_iter().map(|(name, ended)| (name.to_owned(), ended)));
+    let count = |what| all.iter().filter(|(_, ended)| *ended == what).count();
+    let named: Vec<&str> = all
         .iter()
-        .filter(|(_, ended)| matches!(ended, Ended::Crashed | Ended::Hung))
-        .map(|(name, _)| *name)
+        .filter(|(_, ended)| !matches!(ended, Ended::Accepted | Ended::Refused))
+        .map(|(name, _)| name.as_str())
+        .take(4)
         .collect();
-    let (crashed, hung) = (count(Ended::Crashed), count(Ended::Hung));
+    let [crashed, hung, dumb] = [Ended::Crashed, Ended::Hung, Ended::Dumb].map(count);
     let text = format!(
-        "{bent} bent files and {} others: {} accepted, {} refused, {crashed} crashes, {hung} hangs{}{}",
-        special.len(),
+        "{bent} bent files and {} others: {} accepted, {} refused, {crashed} crashes, {hung} hangs, {dumb} \
+         without a word{}{}",
+        all.len() - bent,
         count(Ended::Accepted),
         count(Ended::Refused),
         if named.is_empty() { "" } else { ": " },
         named.join(", ")
     );
-    Verdict::of(crashed + hung == 0, text)
+    Verdict::of(crashed + hung + dumb == 0, text)
 }
 
 fn good(subject: Subject, farm: &Farm, scratch: &Scratch) -> String {
@@ -135,23 +138,36 @@ fn special(stage: &Stage, scratch: &Scratch) -> Vec<(&'static str, Ended)> {
     let itself = scratch.path("itself");
     std::fs::write(&itself, include(&itself)).expect("the scratch directory is ours");
     let mut all = vec![
-        ("a folder", look(stage, &folder)),
-        ("/dev/zero", look(stage, Path::new("/dev/zero"))),
-        ("a line without end", look(stage, &endless)),
-        ("a FIFO", look(stage, &fifo)),
+        ("a folder", look(stage, &folder, Place::File)),
+        ("/dev/zero", look(stage, Path::new("/dev/zero"), Place::File)),
+        ("a line without end", look(stage, &endless, Place::File)),
+        ("a FIFO", look(stage, &fifo, Place::File)),
     ];
     // HAProxy includes nothing.
     if stage.subject != Subject::Haproxy {
-        all.push(("a file that includes itself", look(stage, &itself)));
+        all.push(("a file that includes itself", look(stage, &itself, Place::Line)));
         let zero = scratch.write("zero", &include(Path::new("/dev/zero")));
-        all.push(("a file that includes /dev/zero", look(stage, &zero)));
+        all.push(("a file that includes /dev/zero", look(stage, &zero, Place::Line)));
     }
     drop(std::fs::remove_file(endless));
     all
 }
 
+/// What Pen has to name of what it refuses.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// What is not read has no lines.
+    File,
+    /// The line of the file.
+    Line,
+}
+
+/// What Pen says of settings that are wrong as a whole: one is missing, or two do not go together.
+const OF_NO_LINE: [&str; 2] =
+    ["nor the command line says where to listen", "no such port (all ports are for dsr_if only)"];
+
 /// Shows settings to the balancer.
-fn look(stage: &Stage, file: &Path) -> Ended {
+fn look(stage: &Stage, file: &Path, place: Place) -> Ended {
     let mut command = Command::new("prlimit");
     // Who takes all memory of the machine has crashed.
     command.arg("--as=4000000000").arg(&stage.program);
@@ -160,7 +176,11 @@ fn look(stage: &Stage, file: &Path) -> Ended {
         Subject::Haproxy => command.args(["-c", "-f"]),
         Subject::Nginx => command.args(["-t", "-c"]),
     };
-    command.arg(file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // In a file, so that nobody waits for a reader.
+    let said = Scratch::new();
+    let [out, errors] = ["out", "errors"]
+        .map(|name| File::create(said.path(name)).expect("the scratch directory is ours"));
+    command.arg(file).stdin(Stdio::null()).stdout(out).stderr(errors);
     let mut child = command.spawn().expect("prlimit starts");
     let end = Instant::now() + PATIENCE;
     loop {
@@ -169,7 +189,8 @@ fn look(stage: &Stage, file: &Path) -> Ended {
                 return match status.code() {
                     Some(0) => Ended::Accepted,
                     Some(101) | None => Ended::Crashed,
-                    Some(_) => Ended::Refused,
+                    Some(_) if explained(stage.subject, file, place, &said) => Ended::Refused,
+                    Some(_) => Ended::Dumb,
                 };
             }
             Ok(None) if Instant::now() < end => std::thread::sleep(Duration::from_millis(2)),
@@ -179,4 +200,25 @@ fn look(stage: &Stage, file: &Path) -> Ended {
             }
         }
     }
+}
+
+/// Whether somebody who is refused a file is told why; by Pen on standard error, with the place.
+fn explained(subject: Subject, file: &Path, place: Place, said: &Scratch) -> bool {
+    let [out, errors] = ["out", "errors"].map(|name| {
+        let bytes = std::fs::read(said.path(name)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    });
+    let right = match subject {
+        Subject::Pen => {
+            let rest = errors.split_once(&format!("{}:", file.display()));
+            let line = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
+            rest.is_some_and(|(_, rest)| place == Place::File || line(rest))
+                || OF_NO_LINE.iter().any(|words| errors.contains(words))
+        }
+        _ => !(out + &errors).trim().is_empty(),
+    };
+    if !right {
+        eprintln!("{}: refused with: {}", file.display(), errors.trim());
+    }
+    right
 }
