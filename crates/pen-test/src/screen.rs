@@ -47,7 +47,9 @@ impl Screen {
         let copy = || Stdio::from(end.try_clone().expect("descriptors"));
         set_size(&master, size);
         let mut command = Command::new("setsid");
-        command.arg("--ctty").arg(program).args(args).env_clear();
+        // Who runs tests in the background may have left the signals of keys ignored, and programs inherit that.
+        command.args(["--ctty", "env", "--default-signal=INT,QUIT"]);
+        command.arg(program).args(args).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.envs(env.iter().copied());
         let child = command.stdin(copy()).stdout(copy()).stderr(copy()).spawn();
