@@ -127,7 +127,7 @@ fn weathered(sum: &Sum, count: usize, lost: u64) -> Verdict {
     // A fifth of all are aborts; each goes over two wires, and either loses 2.2 % of its frames.
     let bound = 1 + count / 5 / 20;
     let mib = sum.bytes.load(Ordering::SeqCst) >> 20;
-    let right = count - unheard;
+    let right = count.saturating_sub(unheard + faults.values().sum::<usize>());
     let figures = format!(
         "{right} right, {mib} MiB, {lost} frames lost; resets lost {unheard} (at most {bound}); {faults:?}"
     );
