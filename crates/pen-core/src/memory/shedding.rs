@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn at_least_one_goes_where_any_must() {
         assert_eq!(Shedder::default().after_look(Stage::Critical, 900, 1_000), 1, "just left");
-        assert_eq!(chosen(Stage::Critical, 1, &[held(0, 0), held(0, 9)]), [1]);
+        assert_eq!(chosen(Stage::Critical, 1, &[held(0, 0), held(0, 9_000)]), [1]);
     }
 
     #[test]

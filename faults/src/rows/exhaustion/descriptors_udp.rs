@@ -52,7 +52,11 @@ fn run(stage: &Stage) -> Verdict {
     }
     let words = format!(
         "{}, {served} of {CLIENTS} served, first client {}, {ticks} ticks in 2 s, new ones {}",
-        if lives { "lives" } else { "ENDED" },
+        if lives {
+            "lives".to_owned()
+        } else {
+            format!("ENDED ({:?}: {})", balancer.ended(), balancer.said_last())
+        },
         if goes_on { "served on" } else { "lost" },
         if again { "served again" } else { "not served any more" },
     );
