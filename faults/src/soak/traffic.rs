@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -257,7 +257,10 @@ fn requests(map: &Map, number: u64) -> Result<(), Fault> {
 /// A few datagrams from a port of its own. Some may be lost, none may be another's.
 fn datagrams(map: &Map, number: u64) -> Result<(), Fault> {
     let mut dice = Dice::new(number);
-    let socket = UdpSocket::bind("127.0.0.1:0").map_err(|_| Fault::NotConnected)?;
+    // An address of its own: a late answer to somebody who had the same port before is nobody's fault.
+    let [.., high, low] = number.to_be_bytes();
+    let here = Ipv4Addr::new(127, 1, high, low.clamp(1, 254));
+    let socket = UdpSocket::bind((here, 0)).map_err(|_| Fault::NotConnected)?;
     let patience = Some(Duration::from_millis(500));
     socket.set_read_timeout(patience).map_err(|_| Fault::NotConnected)?;
     let mut answer = vec![0; 65_536];
