@@ -6,7 +6,6 @@
 //! things at once (a server's sentence, new certificates, the program itself), nobody knows after a panic
 //! whether what runs is whole: the process ends. So it does where it is not known whose the defect is.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
@@ -70,15 +69,21 @@ impl Desk {
 
 /// The control thread met a defect that is not contained: connections are reset, so that none looks
 /// complete, and the process ends badly.
-pub fn end(logs: &Logs, pool: &Pool, _: Box<dyn Any + Send>) -> ! {
+pub fn end(logs: &Logs, pool: &Pool) -> ! {
     let text = "the control thread met a defect of Pen; every connection is reset, Pen ends";
+    end_badly(pool, || {
+        logs.say(Level::Always, || text.to_owned());
+        logs.event(Subject::new(EventKey::Defect), |e| e.saying(text));
+        let _ = logs.flush(Duration::from_millis(limits::LAST_MOMENT_MS));
+    })
+}
+
+/// The workers that can reset their connections, the last line is written, and the process ends.
+pub(super) fn end_badly(pool: &Pool, last_words: impl FnOnce()) -> ! {
     for mailbox in &pool.mailboxes {
         mailbox.post(Order::Stop);
     }
-    logs.say(Level::Always, || text.to_owned());
-    logs.event(Subject::new(EventKey::Defect), |e| e.saying(text));
-    let moment = Duration::from_millis(limits::LAST_MOMENT_MS);
-    let _ = logs.flush(moment);
-    std::thread::sleep(moment);
+    last_words();
+    std::thread::sleep(Duration::from_millis(limits::LAST_MOMENT_MS));
     std::process::abort();
 }

@@ -122,7 +122,7 @@ impl ExitReason {
 pub fn run(control: Control) -> ExitReason {
     let (logs, pool) = (control.running.logs.clone(), Arc::clone(&control.running.pool));
     let served = catch_unwind(AssertUnwindSafe(|| serve(control)));
-    served.unwrap_or_else(|panic| contain::end(&logs, &pool, panic))
+    served.unwrap_or_else(|_| contain::end(&logs, &pool))
 }
 
 fn serve(control: Control) -> ExitReason {

@@ -14,8 +14,8 @@ use pen_core::limits;
 use pen_core::moment::Moment;
 
 use super::Desk;
+use super::contain::end_badly;
 use crate::logs::Level;
-use crate::shared::{Order, Pool};
 
 /// What the watchdog remembers.
 #[derive(Debug, Default)]
@@ -117,16 +117,6 @@ impl Desk {
         }
         self.watchdog.due = Some(now.plus_ms(every));
     }
-}
-
-/// The workers that can reset their connections, the last line is written, and the process ends.
-fn end_badly(pool: &Pool, last_words: impl FnOnce()) -> ! {
-    for mailbox in &pool.mailboxes {
-        mailbox.post(Order::Stop);
-    }
-    last_words();
-    std::thread::sleep(Duration::from_millis(limits::LAST_MOMENT_MS));
-    std::process::abort();
 }
 
 #[cfg(test)]

@@ -8,8 +8,7 @@ use pen_core::event::{Since, lost_json, lost_line};
 use pen_core::limits;
 
 use super::contain::{NO_REPLY, contained};
-use super::session::Step;
-use super::session::Watch;
+use super::session::{Step, Watch};
 use super::{Desk, clock};
 
 impl Desk {
