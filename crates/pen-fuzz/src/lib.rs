@@ -7,6 +7,7 @@
 //! time, from the bytes, in the plainest way. The product does not know this crate.
 #![forbid(unsafe_code)]
 
+pub mod corpus;
 pub mod dice;
 pub mod draft;
 pub mod segment;

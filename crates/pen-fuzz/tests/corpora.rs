@@ -1,17 +1,13 @@
 //! Every input of the committed corpora, and every seed cut at every place, through its target.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use pen_fuzz::{TARGETS, Target};
-
-fn corpus(target: &Target) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target.name)
-}
+use pen_fuzz::{TARGETS, Target, corpus};
 
 /// The inputs of a target with their names, in order.
 fn inputs(target: &Target) -> Vec<(String, Vec<u8>)> {
-    let folder = corpus(target);
+    let folder = corpus::folder(target.name);
     let read = || -> std::io::Result<Vec<(String, Vec<u8>)>> {
         let named = |entry: std::io::Result<fs::DirEntry>| {
             let entry = entry?;

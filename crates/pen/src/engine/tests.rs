@@ -10,8 +10,6 @@ use pen_core::memory::Stage;
 
 use super::*;
 
-/// Inputs of the fuzzer `relay`.
-const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/relay");
 const ALL: [Choice; 3] = [Choice::Auto, Choice::Copy, Choice::Splice];
 
 /// Both ends of a connection; the second does not block.
@@ -230,18 +228,7 @@ fn what_was_read_early_comes_first() {
 
 #[test]
 fn every_input_of_the_fuzzer_keeps_the_promises() {
-    for entry in std::fs::read_dir(CORPUS).unwrap() {
-        let path = entry.unwrap().path();
-        println!("{}", path.display());
-        witness::run(&std::fs::read(path).unwrap());
-    }
-    for (name, seed) in witness::seeds() {
-        let kept = std::fs::read(format!("{CORPUS}/{name}")).unwrap_or_default();
-        assert!(
-            kept == seed,
-            "{name}: `cargo test -p pen write_the_corpus -- --ignored` writes it"
-        );
-    }
+    pen_fuzz::corpus::check("relay", &witness::seeds(), witness::run);
 }
 
 #[test]
@@ -265,7 +252,5 @@ fn whatever_happens_in_whatever_order_keeps_the_promises() {
 #[test]
 #[ignore = "writes the corpus of the fuzzer"]
 fn write_the_corpus() {
-    for (name, bytes) in witness::seeds() {
-        std::fs::write(format!("{CORPUS}/{name}"), bytes).unwrap();
-    }
+    pen_fuzz::corpus::write("relay", &witness::seeds()).unwrap();
 }

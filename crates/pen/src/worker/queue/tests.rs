@@ -2,22 +2,9 @@
 
 use super::witness;
 
-const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/queue");
-
 #[test]
 fn every_input_of_the_fuzzer_keeps_the_promises() {
-    for entry in std::fs::read_dir(CORPUS).unwrap() {
-        let path = entry.unwrap().path();
-        println!("{}", path.display());
-        witness::run(&std::fs::read(path).unwrap());
-    }
-    for (name, seed) in witness::seeds() {
-        let kept = std::fs::read(format!("{CORPUS}/{name}")).unwrap_or_default();
-        assert!(
-            kept == seed,
-            "{name}: `cargo test -p pen write_the_corpus -- --ignored` writes it"
-        );
-    }
+    pen_fuzz::corpus::check("queue", &witness::seeds(), witness::run);
 }
 
 #[test]
@@ -32,8 +19,5 @@ fn lists_are_like_maps_in_the_order_of_coming() {
 #[test]
 #[ignore = "writes the corpus of the fuzzer"]
 fn write_the_corpus() {
-    std::fs::create_dir_all(CORPUS).unwrap();
-    for (name, bytes) in witness::seeds() {
-        std::fs::write(format!("{CORPUS}/{name}"), bytes).unwrap();
-    }
+    pen_fuzz::corpus::write("queue", &witness::seeds()).unwrap();
 }

@@ -2,21 +2,10 @@
 
 use super::{run, seeds};
 
-const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/certificates");
-
 #[test]
 fn every_input_of_the_fuzzer_keeps_the_promises() {
-    for entry in std::fs::read_dir(CORPUS).unwrap() {
-        let path = entry.unwrap().path();
-        println!("{}", path.display());
-        run(&std::fs::read(path).unwrap());
-    }
-    for (name, seed) in seeds() {
-        let kept = std::fs::read(format!("{CORPUS}/{name}")).unwrap_or_default();
-        assert!(
-            kept == seed,
-            "{name}: `cargo test -p pen write_the_corpus -- --ignored` writes it"
-        );
+    pen_fuzz::corpus::check("certificates", &seeds(), run);
+    for (_, seed) in seeds() {
         for end in 0..seed.len() {
             run(&seed[..end]);
         }
@@ -37,8 +26,5 @@ fn whatever_is_in_the_files_keeps_the_promises() {
 #[test]
 #[ignore = "writes the corpus of the fuzzer"]
 fn write_the_corpus() {
-    std::fs::create_dir_all(CORPUS).unwrap();
-    for (name, bytes) in seeds() {
-        std::fs::write(format!("{CORPUS}/{name}"), bytes).unwrap();
-    }
+    pen_fuzz::corpus::write("certificates", &seeds()).unwrap();
 }
