@@ -47,5 +47,5 @@ pub use screen::Screen;
 pub use server::{Served, TestServer};
 pub use tls::{identity as tls_identity, over_tls, plain_only};
 pub use vitals::Vitals;
-pub use waiting::{deadline, holds, scaled, until};
+pub use waiting::{deadline, holds, scaled, until, whole_lines};
 pub use wire::{Client, Dial, End, Wire, dial_from};

@@ -1,5 +1,6 @@
 //! Waiting for facts, never for time: polls with a deadline.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Between two looks at a fact. Short, because every scenario pays it.
@@ -33,6 +34,15 @@ pub fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// What a file that another process still writes holds so far, up to the end of its last whole line: a reader may
+/// come between two pages of one write. Empty when there is no such file.
+#[must_use]
+pub fn whole_lines(path: &Path) -> String {
+    let mut text = std::fs::read(path).unwrap_or_default();
+    text.truncate(text.iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1));
+    String::from_utf8_lossy(&text).into_owned()
+}
+
 /// Whether `probe` stays true for the whole of `time`.
 pub fn holds(time: Duration, mut probe: impl FnMut() -> bool) -> bool {
     let end = Instant::now() + time;
@@ -43,4 +53,19 @@ pub fn holds(time: Duration, mut probe: impl FnMut() -> bool) -> bool {
         std::thread::sleep(STEP * 5);
     }
     probe()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_still_written_is_left_out() {
+        let scratch = crate::Scratch::new();
+        for (written, whole) in [("", ""), ("one", ""), ("one\n", "one\n"), ("one\ntw", "one\n")] {
+            scratch.write("log", written);
+            assert_eq!(whole_lines(&scratch.path("log")), whole);
+        }
+        assert_eq!(whole_lines(&scratch.path("none")), "");
+    }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pen_test::{
     Client, Farm, Pen, PenBuilder, Place, Sig, TestServer, UdpClient, UdpServer, acts, free_port,
-    over_tls, until,
+    over_tls, until, whole_lines,
 };
 use serde_json::Value;
 
@@ -19,8 +19,7 @@ fn logged(pen: PenBuilder, words: &str) -> PenBuilder {
 }
 
 fn lines(path: &Path) -> Vec<Value> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    text.lines().map(|l| serde_json::from_str(l).expect(l)).collect()
+    whole_lines(path).lines().map(|l| serde_json::from_str(l).expect(l)).collect()
 }
 
 /// Waits for so many lines.
@@ -200,9 +199,7 @@ fn a_template_is_followed_and_a_wrong_one_refused() {
     assert!(wrong.contains("did you mean 'reason'"), "{wrong}");
     assert!(pen.ctl("connection_log text /no/such/dir/log").starts_with("error: "));
     let _ = pen.ask("127.0.0.1");
-    let text = until("a line", || {
-        Some(std::fs::read_to_string(&path).ok()?).filter(|t| t.ends_with('\n'))
-    });
+    let text = until("a line", || Some(whole_lines(path.as_ref())).filter(|t| !t.is_empty()));
     assert!(text.starts_with("127.0.0.1  \"") && text.lines().count() == 1, "{text}");
     if !over_tls() {
         assert!(text.ends_with("\" -\n"), "{text}");
@@ -344,9 +341,8 @@ fn events_have_a_log_of_their_own() {
     let path = pen.path("events.log");
     pen.set(&format!("event_log text {}", path.display()));
     pen.set("server 0 blacklist 100");
-    let text = until("an event", || {
-        Some(std::fs::read_to_string(&path).ok()?).filter(|t| t.contains("key=server_down"))
-    });
+    let text =
+        until("an event", || Some(whole_lines(&path)).filter(|t| t.contains("key=server_down")));
     let kept = pen.ctl("events");
     assert!(text.lines().all(|line| kept.contains(line)), "{text}");
     pen.set("event_log off");

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use pen_test::{Program, Scratch, Sig, free_port, until};
+use pen_test::{Program, Scratch, Sig, free_port, until, whole_lines};
 
 /// It runs until it is dropped.
 pub struct Collector {
@@ -35,9 +35,8 @@ impl Collector {
     pub fn lines(&self, count: usize) -> Vec<String> {
         let log = self.scratch.path("log");
         until("the lines of penlogd", || {
-            let text = std::fs::read_to_string(&log).unwrap_or_default();
-            let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-            (lines.len() >= count && text.ends_with('\n')).then_some(lines)
+            let lines: Vec<String> = whole_lines(&log).lines().map(str::to_owned).collect();
+            (lines.len() >= count).then_some(lines)
         })
     }
 

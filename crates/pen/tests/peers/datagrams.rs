@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
-use pen_test::{Farm, Finished, Pen, Place, Program, Scratch, Sig, free_port, run, until};
+use pen_test::{
+    Farm, Finished, Pen, Place, Program, Scratch, Sig, free_port, run, until, whole_lines,
+};
 
 use crate::{Real, find};
 
@@ -190,7 +192,7 @@ fn every_line_of_syslog_reaches_one_of_two_collectors() {
     );
     assert_eq!(said.code, Some(0), "{}", said.stderr);
     let read = |server: &Real| -> Vec<String> {
-        let text = std::fs::read_to_string(server.scratch.path("messages")).unwrap_or_default();
+        let text = whole_lines(&server.scratch.path("messages"));
         text.lines().map(|l| l.trim().to_owned()).filter(|l| l.starts_with("line ")).collect()
     };
     let (one, two) = until("every line", || {
@@ -215,7 +217,7 @@ fn the_connection_log_reaches_a_collector_line_by_line() {
         assert!(pen.ask("127.0.0.1").is_some());
     }
     let lines = until("every line", || {
-        let text = std::fs::read_to_string(collector.scratch.path("messages")).unwrap_or_default();
+        let text = whole_lines(&collector.scratch.path("messages"));
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
         (lines.len() >= COUNT).then_some(lines)
     });

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use pen_test::{Finished, Pattern, Pen, Place, Program, Scratch, Sig, is_root, run, until};
+use pen_test::{
+    Finished, Pattern, Pen, Place, Program, Scratch, Sig, is_root, run, until, whole_lines,
+};
 
 use crate::{Real, find};
 
@@ -42,7 +44,7 @@ fn nginx(program: &PathBuf, name: &str) -> Real {
 impl Real {
     /// Lines of nginx's access log.
     fn seen(&self) -> Vec<String> {
-        let log = std::fs::read_to_string(self.scratch.path("access.log")).unwrap_or_default();
+        let log = whole_lines(&self.scratch.path("access.log"));
         log.lines().map(str::to_owned).collect()
     }
 }

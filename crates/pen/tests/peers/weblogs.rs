@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use pen_test::{Pen, Place, Program, Scratch, free_port, is_root, log_tool, run, until};
+use pen_test::{
+    Pen, Place, Program, Scratch, free_port, is_root, log_tool, run, until, whole_lines,
+};
 
 use crate::collector::Collector;
 use crate::{Real, find};
@@ -156,8 +158,7 @@ fn every_line_gets_its_client_live_and_afterwards() {
 fn finished_log(real: &Real, format: &str, count: usize) -> String {
     let path = real.scratch.path(format);
     until("the lines of a web server", || {
-        let text = std::fs::read_to_string(&path).unwrap_or_default();
-        (text.lines().count() == count).then_some(())
+        (whole_lines(&path).lines().count() == count).then_some(())
     });
     path.display().to_string()
 }

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use pen_test::{Authority, Farm, Pen, until};
+use pen_test::{Authority, Farm, Pen, until, whole_lines};
 use rcgen::DnType;
 use rustls::StreamOwned;
 use serde_json::Value;
@@ -12,7 +12,7 @@ use crate::look::credentials;
 
 fn log(pen: &Pen, name: &str, count: usize) -> String {
     until("the log", || {
-        let text = std::fs::read_to_string(pen.path(name)).ok()?;
+        let text = whole_lines(&pen.path(name));
         (text.lines().count() >= count).then_some(text)
     })
 }

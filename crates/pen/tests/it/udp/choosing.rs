@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pen_test::{Pen, Sig, UdpClient, UdpServer, until};
+use pen_test::{Pen, Sig, UdpClient, UdpServer, until, whole_lines};
 
 use super::{SILENCE, address, count, text, udp};
 
@@ -74,7 +74,7 @@ fn each_datagram_of_a_client_is_a_line_of_the_log() {
         assert_eq!(client.ask(datagram), datagram);
     }
     let lines = until("the log", || {
-        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        let text = whole_lines(&log);
         (text.lines().count() >= 3).then_some(text)
     });
     let lines: Vec<&str> = lines.lines().collect();
