@@ -37,6 +37,17 @@ pub(crate) struct Inner {
     pub(crate) tls: Option<Tls>,
     /// No goodbye.
     aborted: AtomicBool,
+    /// Sending met a reset. The kernel tells of it once: who reads next is told of an end of the stream.
+    reset: AtomicBool,
+}
+
+impl Inner {
+    /// Keeps it in mind when this is a reset.
+    fn noting<T>(&self, outcome: io::Result<T>) -> io::Result<T> {
+        let reset = outcome.as_ref().is_err_and(|e| e.kind() == ErrorKind::ConnectionReset);
+        self.reset.fetch_or(reset, Ordering::SeqCst);
+        outcome
+    }
 }
 
 impl Drop for Inner {
@@ -55,7 +66,12 @@ impl Wire {
         socket.set_nonblocking(false)?;
         socket.set_read_timeout(Some(deadline()))?;
         socket.set_write_timeout(Some(deadline()))?;
-        let inner = Arc::new(Inner { socket, tls, aborted: AtomicBool::new(false) });
+        let inner = Arc::new(Inner {
+            socket,
+            tls,
+            aborted: AtomicBool::new(false),
+            reset: AtomicBool::new(false),
+        });
         if inner.tls.is_some() {
             Tls::shake(&inner);
         }
@@ -84,7 +100,7 @@ impl Wire {
     pub fn send(&self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         match &self.0.tls {
             Some(tls) => tls.send(&self.0.socket, bytes.as_ref()),
-            None => { &self.0.socket }.write_all(bytes.as_ref()),
+            None => self.0.noting({ &self.0.socket }.write_all(bytes.as_ref())),
         }
     }
 
@@ -96,7 +112,7 @@ impl Wire {
         self.0.socket.set_nonblocking(true)?;
         let sent = match &self.0.tls {
             Some(tls) => tls.send_some(&self.0.socket, bytes),
-            None => { &self.0.socket }.write(bytes),
+            None => self.0.noting({ &self.0.socket }.write(bytes)),
         };
         self.0.socket.set_nonblocking(false)?;
         sent
@@ -132,6 +148,7 @@ impl Wire {
         }
         loop {
             match { &self.0.socket }.read(into) {
+                Ok(0) if self.0.reset.load(Ordering::SeqCst) => return Err(End::Reset),
                 Ok(0) => return Err(End::Eof),
                 Ok(n) => return Ok(n),
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
@@ -196,7 +213,7 @@ impl Wire {
         if self.0.socket.set_nonblocking(true).is_err() {
             return true;
         }
-        let peeked = self.0.socket.peek(&mut byte);
+        let peeked = self.0.noting(self.0.socket.peek(&mut byte));
         let back = self.0.socket.set_nonblocking(false);
         match peeked {
             Ok(n) => n == 0 || back.is_err(),
