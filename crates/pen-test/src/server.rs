@@ -2,7 +2,7 @@
 //! handed to the test.
 
 use std::fmt;
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use socket2::{SockAddr, Socket, Type};
+use socket2::{Socket, Type};
 
 use crate::acts::Act;
-use crate::place::Place;
+use crate::place::{Place, free_port};
 use crate::waiting::{deadline, scaled};
 use crate::wire::{Inner, Wire};
 
@@ -277,7 +277,15 @@ impl Drop for TestServer {
     }
 }
 
+/// A socket bound to `place`. Port 0 is [`free_port`]: a server that died comes back to where it was, and no
+/// outgoing connection may have got that port meanwhile.
 fn bound(place: &Place) -> (Socket, Place) {
+    let place = match place {
+        Place::Tcp(address) if address.port() == 0 => {
+            Place::Tcp(SocketAddr::new(address.ip(), free_port()))
+        }
+        known => known.clone(),
+    };
     let socket = Socket::new(place.domain(), Type::STREAM, None).expect("a socket");
     if let Place::Tcp(_) = place {
         socket.set_reuse_address(true).expect("SO_REUSEADDR");
@@ -285,8 +293,6 @@ fn bound(place: &Place) -> (Socket, Place) {
     if let Err(e) = socket.bind(&place.sock_addr()) {
         panic!("cannot bind {}: {e}", place.word());
     }
-    let local = socket.local_addr().ok().as_ref().and_then(SockAddr::as_socket);
-    let place = local.map_or_else(|| place.clone(), Place::Tcp);
     (socket, place)
 }
 
