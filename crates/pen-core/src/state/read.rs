@@ -120,12 +120,7 @@ impl Scanner {
             }
         }
         self.rest.extend_from_slice(piece);
-        match self.place {
-            Place::Over if !self.rest.is_empty() => Err(Fault::Tail),
-            Place::First if !begins_right(&self.rest) => Err(Fault::Foreign),
-            _ if self.rest.len() > STATE_LINE_MAX => Err(self.fault("it is too long")),
-            _ => Ok(()),
-        }
+        if self.rest.is_empty() { Ok(()) } else { self.may_stand_here(&self.rest) }
     }
 
     /// The file is over: whether all of it is to be believed. Answers the number of clients.
@@ -140,10 +135,18 @@ impl Scanner {
         }
     }
 
-    fn line(&mut self, line: &[u8], take: &mut impl FnMut(Item<'_>)) -> Result<(), Fault> {
-        if line.len() > STATE_LINE_MAX {
-            return Err(self.fault("it is too long"));
+    /// Whether a line or its beginning may be the next one, as far as can be told before it is read.
+    fn may_stand_here(&self, line: &[u8]) -> Result<(), Fault> {
+        match self.place {
+            Place::Over => Err(Fault::Tail),
+            Place::First if !begins_right(line) => Err(Fault::Foreign),
+            _ if line.len() > STATE_LINE_MAX => Err(self.fault("it is too long")),
+            _ => Ok(()),
         }
+    }
+
+    fn line(&mut self, line: &[u8], take: &mut impl FnMut(Item<'_>)) -> Result<(), Fault> {
+        self.may_stand_here(line)?;
         let text = std::str::from_utf8(line).map_err(|_| match self.place {
             Place::First => Fault::Foreign,
             _ => self.fault("it is not text"),

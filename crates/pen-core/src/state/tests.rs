@@ -117,8 +117,12 @@ fn what_is_broken_is_named() {
     let rows = [
         (tail, "something follows its end"),
         (whole.repeat(2), "something follows its end"),
+        ([whole.clone(), vec![b'x'; 900], b"\n".to_vec()].concat(), "something follows its end"),
         (b"blacklist 5\n".to_vec(), "it is no state file of Pen"),
         (vec![0xff; 900], "it is no state file of Pen"),
+        ([vec![0xff; 900], b"\n".to_vec()].concat(), "it is no state file of Pen"),
+        (format!("pen-sta{}\n", "a".repeat(600)).into_bytes(), "it is no state file of Pen"),
+        (format!("pen-state {}1\n", "0".repeat(60)).into_bytes(), "it is no state file of Pen"),
         (b"pen-state 2\n".to_vec(), "it is of version 2, this Pen reads version 1"),
         (ended(FILE, 4), "it has another number of clients than its end says"),
         (ended("pen-state 1\nservice x\n", 0), "line 2: it does not say when it was written"),
