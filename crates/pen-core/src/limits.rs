@@ -253,9 +253,9 @@ pub const MEMORY_LEAVE_PERCENT: u64 = 3;
 pub const MEMORY_LOOK_MS: u64 = 100;
 /// Seconds after which idle connections end when memory begins to be short ...
 pub const MEMORY_IDLE_FIRST_S: u32 = 300;
-/// ... and when it is at its shortest.
+/// ... and when it is at its shortest. Who is quiet for so long makes room while memory stays full.
 pub const MEMORY_IDLE_LAST_S: u32 = 5;
-/// Looks in a row at which memory is full until stalled connections are closed: a second.
+/// Looks in a row at which memory is full until stalled and long quiet connections are closed: a second.
 pub const MEMORY_FULL_LOOKS: u32 = 10;
 /// Milliseconds without an event after which a connection with unsent bytes is stalled.
 pub const MEMORY_STALLED_MS: u64 = 1_000;

@@ -24,7 +24,7 @@ pub enum Stage {
     /// flow is spliced anew.
     Tight,
     /// Beside that nobody is accepted, and a new flow takes the place of a quiet one. If it lasts,
-    /// stalled connections are closed.
+    /// stalled and long quiet connections are closed.
     Full,
     /// Beside that connections are closed until less is used, stalled ones and those with the most
     /// unsent bytes first.
@@ -54,7 +54,7 @@ impl Stage {
             Self::Tight => "idle connections end earlier, spare ones are closed, reads are small",
             Self::Full => {
                 "new clients wait in the kernel's queue, idle connections end earlier, if it lasts \
-                 stalled ones are closed"
+                 stalled and long quiet ones are closed"
             }
             Self::Critical => {
                 "connections with the most unsent bytes are closed, new clients wait in the \

@@ -1,8 +1,9 @@
 //! How much is to be freed by closing connections, and which ones go.
 //!
 //! As much as is too much, at once; then a look passes before more are closed, because the system gives
-//! back late what was freed. While memory is full and stays so only stalled connections go, those that
-//! pin bytes which nobody takes, so that who waits outside is served again. Deliberately not here: closing.
+//! back late what was freed. While memory is full and stays so only those go that pin memory for nothing,
+//! stalled ones and those that have long been quiet, so that who waits outside is served again. Deliberately
+//! not here: closing.
 
 use std::cmp::Reverse;
 
@@ -52,18 +53,24 @@ impl Holding {
     fn is_stalled(self) -> bool {
         self.unsent > 0 && self.quiet_ms >= limits::MEMORY_STALLED_MS
     }
+
+    /// Nothing has moved for as long as nobody may be idle when memory is at its shortest.
+    fn is_long_quiet(self) -> bool {
+        self.quiet_ms >= u64::from(limits::MEMORY_IDLE_LAST_S) * 1_000
+    }
 }
 
 /// Which of `open` are closed to free `excess` bytes: stalled ones first, those with the most unsent
 /// bytes first, then those that have been quiet longest, and of those that are in use, in the same
-/// second, the youngest: who came before a storm outlives it. Others than stalled ones only if memory is
-/// [`Stage::Critical`].
+/// second, the youngest: who came before a storm outlives it. Others than stalled and long quiet ones only if
+/// memory is [`Stage::Critical`].
 pub fn choose<K>(
     stage: Stage,
     excess: u64,
     open: impl IntoIterator<Item = (Holding, K)>,
 ) -> Vec<K> {
-    let may_go = |held: &Holding| stage == Stage::Critical || held.is_stalled();
+    let may_go =
+        |held: &Holding| stage == Stage::Critical || held.is_stalled() || held.is_long_quiet();
     let mut open: Vec<_> = open.into_iter().filter(|(held, _)| may_go(held)).collect();
     open.sort_by_key(|(held, _)| {
         (!held.is_stalled(), Reverse(held.unsent), Reverse(held.quiet_ms / 1_000), held.age_ms)
@@ -135,7 +142,9 @@ mod tests {
             held(100, stalled + 1_000),
         ];
         assert_eq!(chosen(Stage::Critical, u64::MAX, &open), [3, 5, 2, 4, 1, 0]);
-        assert_eq!(chosen(Stage::Full, u64::MAX, &open), [3, 5, 2], "only stalled ones");
+        assert_eq!(chosen(Stage::Full, u64::MAX, &open), [3, 5, 2, 1], "none that is in use");
+        let quiet = u64::from(limits::MEMORY_IDLE_LAST_S) * 1_000;
+        assert_eq!(chosen(Stage::Full, u64::MAX, &[held(0, quiet - 1), held(0, quiet)]), [1]);
         assert_eq!(chosen(Stage::Critical, 0, &open), [0; 0]);
         let aged = |quiet_ms, age_ms| Holding { unsent: 0, quiet_ms, age_ms };
         let open = [aged(900, 60_000), aged(10, 2_000), aged(40_000, 50_000), aged(200, 1_000)];

@@ -174,7 +174,7 @@ fn pen_outlives_a_load_that_its_group_has_no_memory_for() {
     let steady = Asker::start(pen.place());
     // The connections alone fill the budget; without a bound what they hold would be as much again.
     let served = storm.gather(pen.place(), 2_000);
-    assert!((500..2_000).contains(&served), "{served} were taken in");
+    assert!(served >= 500, "{served} were taken in");
     storm.break_loose(&[pen.pid()]);
     until("the worst", || pen.stderr().contains("memory: critical: ").then_some(()));
     assert!(is_answered(&pen.client()), "a client in the storm");

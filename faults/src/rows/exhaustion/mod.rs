@@ -6,10 +6,12 @@ mod errors;
 mod frames;
 mod full;
 mod greed;
+mod group;
 mod http_shapes;
 mod malformed_tls;
 mod many_clients;
 mod memory;
+mod memory_tls;
 mod names;
 mod proxy_abuse;
 mod slowloris;
@@ -28,6 +30,7 @@ pub const ROWS: &[Row] = &[
     errors::SPLICE,
     errors::TLS,
     memory::ROW,
+    memory_tls::ROW,
     full::ROW,
     slowloris::TLS,
     slowloris::HTTP,

@@ -134,7 +134,8 @@ pub(super) const ROWS: &[Spec] = &[
          connections and UDP flows end after 300 to 5 seconds, spare connections are closed and reads \
          are small; from 95 percent new clients wait in the kernel's queue and new flows take the place \
          of quiet ones, and when that has lasted for a second, stalled connections (whose bytes nobody has \
-         taken for a second) are closed until it is 85 percent; from 98 percent connections are closed \
+         taken for a second) and those that have been idle for 5 seconds are closed, the longest first, \
+         until it is 85 percent; from 98 percent connections are closed \
          until it is 92 percent: stalled ones and those with the most unsent bytes first, then those that \
          have been idle longest, then the youngest. Memory is looked at every 100 ms while something \
          happens; until the next look all connections together may take half of what is free, and what \
