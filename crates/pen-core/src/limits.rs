@@ -251,6 +251,8 @@ pub const MEMORY_CRITICAL_PERCENT: u64 = 98;
 pub const MEMORY_LEAVE_PERCENT: u64 = 3;
 /// Milliseconds between two looks at what is used, while something happens.
 pub const MEMORY_LOOK_MS: u64 = 100;
+/// The least of these, where a worker waits for the next look and memory is not short.
+pub const MEMORY_LOOK_AGAIN_MS: u64 = 5;
 /// Seconds after which idle connections end when memory begins to be short ...
 pub const MEMORY_IDLE_FIRST_S: u32 = 300;
 /// ... and when it is at its shortest. Who is quiet for so long makes room while memory stays full.
@@ -262,6 +264,9 @@ pub const MEMORY_STALLED_MS: u64 = 1_000;
 /// Bytes that a worker may take from one look to the next even if there is no memory left: reads that
 /// find a sink full. Clients who read what they are sent cost nothing of it.
 pub const MEMORY_TRICKLE: u64 = 64 * 1024;
+/// Bytes in a Unix socket that count as read by the other side: the kernel keeps a few until it has told
+/// that there is room, and no message takes so few.
+pub const UNIX_REST: usize = 512;
 /// Bytes that a new connection counts as. Measured, with what the kernel holds for both sockets: 5.8 KiB.
 pub const MEMORY_PER_CONNECTION: u64 = 8 * 1024;
 /// Bytes that a TLS session counts as beside that.

@@ -26,6 +26,8 @@ struct Gate {
     waiting: AtomicUsize,
     /// The server's ends that have sent; they read nothing.
     silent: Mutex<Vec<Served>>,
+    /// Nobody stays silent any more.
+    over: AtomicBool,
 }
 
 impl Gate {
@@ -59,9 +61,17 @@ impl Storm {
     /// A server, and no clients yet.
     #[must_use]
     pub fn new() -> Self {
+        Self::at(&Place::local(0))
+    }
+
+    /// The same with the server at `place`. At a path the kernel counts what the server has not read as
+    /// the pen's.
+    #[must_use]
+    pub fn at(place: &Place) -> Self {
         let gate = Arc::new(Gate::default());
         let at = Arc::clone(&gate);
-        let server = TestServer::start("s0", Arc::new(move |served| serve(served, &at)));
+        let act = Arc::new(move |served| serve(served, &at));
+        let server = TestServer::start_at("s0", place, act);
         server.narrow(NARROW);
         Self { gate, server, clients: Vec::new() }
     }
@@ -113,7 +123,9 @@ impl Storm {
     /// All clients leave, and the server's ends with them.
     pub fn pass_over(&mut self) {
         self.clients.clear();
-        lock(&self.gate.silent).clear();
+        let mut silent = lock(&self.gate.silent);
+        self.gate.over.store(true, Ordering::SeqCst);
+        silent.clear();
     }
 }
 
@@ -128,7 +140,10 @@ fn serve(served: Served, gate: &Gate) {
         if asked == b"GET\n" {
             gate.pass();
             let _ = served.send_some(&PIECE);
-            lock(&gate.silent).push(served);
+            let mut silent = lock(&gate.silent);
+            if !gate.over.load(Ordering::SeqCst) {
+                silent.push(served);
+            }
             return;
         }
         if served.send(b"pong").is_err() {

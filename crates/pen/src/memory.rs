@@ -83,7 +83,8 @@ impl Memory {
     /// A worker has used up what it may take: it is woken after the next look.
     pub fn want_look(&self) {
         self.wanted.store(true, Ordering::SeqCst);
-        if self.asleep.swap(false, Ordering::SeqCst) {
+        // With memory left nobody waits for long.
+        if self.asleep.swap(false, Ordering::SeqCst) || self.stage() == Stage::Calm {
             self.wake();
         }
     }
@@ -167,6 +168,9 @@ impl Guard {
                 self.sleep(budget == 0);
             } else {
                 thread::park_timeout(Duration::from_millis(limits::MEMORY_LOOK_MS));
+                if memory.wanted.load(Ordering::SeqCst) {
+                    thread::sleep(Duration::from_millis(limits::MEMORY_LOOK_AGAIN_MS));
+                }
             }
         }
     }

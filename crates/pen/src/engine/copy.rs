@@ -49,6 +49,9 @@ pub(super) fn pump(
         if tap.is_none() && splices && flow.piped(&mut scratch.pipes) {
             return splice::pump(flow, source, sink, scratch);
         }
+        if flow.awaits_reader(scratch.allowance.is_tight(), sink) {
+            return Pumped::Blocked;
+        }
         let one_read = scratch.one_read(limits::SCRATCH);
         if one_read == 0 {
             return Pumped::Withheld;

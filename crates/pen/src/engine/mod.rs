@@ -163,6 +163,8 @@ pub struct Flow {
     source_dead: bool,
     /// The sink passes on what it gets at once.
     prompt: bool,
+    /// The sink is a Unix socket: what it was given counts as Pen's until the other side reads it.
+    to_unix: bool,
     /// Bytes moved in turns that moved many, up to [`limits::BULKY_AFTER`].
     streak: u32,
     /// Turns in a row that moved few, up to [`limits::SMALL_TURNS`].
@@ -227,6 +229,12 @@ impl Flow {
             self.early = Some(Box::new(Unsent { bytes: bytes.into_boxed_slice(), from: 0 }));
         }
         self.readable = true;
+    }
+
+    /// Whether the sink is a Unix socket: until the other side reads it, the kernel keeps what such a
+    /// one was given at the expense of Pen's control group, and nobody is told when that is over.
+    pub fn leads_to_unix(&mut self, is_so: bool) {
+        self.to_unix = is_so;
     }
 
     /// Which engines may move it.
@@ -295,6 +303,14 @@ impl Flow {
         }
     }
 
+    /// Whether nothing may be read for a Unix sink until its other side has read what it was given:
+    /// memory is short (`tight`), and closing the connection would not free what the kernel keeps there.
+    fn awaits_reader(&self, tight: bool, sink: BorrowedFd<'_>) -> bool {
+        self.to_unix
+            && tight
+            && sockets::unacknowledged(sink).is_ok_and(|bytes| bytes > limits::UNIX_REST)
+    }
+
     /// Whether room at the sink, or another look at the source, can move anything.
     pub fn waits(&self) -> bool {
         self.readable || self.unsent.is_some() || self.piped.is_some() || self.source_end.is_some()
@@ -322,7 +338,7 @@ impl Flow {
         let pumped = self.run(source, sink, scratch, tap);
         self.note_turn(self.read - read);
         // What a tap holds back counts too.
-        scratch.note_held(self.read - read, self.written - written);
+        scratch.note_held(self.read - read, self.given_away(written));
         pumped
     }
 
@@ -338,8 +354,13 @@ impl Flow {
         let (read, written, held) = (self.read, self.written, outbox(&sink));
         let pumped = sealed::pump(self, source, &mut sink, scratch, tap);
         self.note_turn(self.read - read);
-        scratch.note_held(self.read - read + outbox(&sink), self.written - written + held);
+        scratch.note_held(self.read - read + outbox(&sink), self.given_away(written) + held);
         pumped
+    }
+
+    /// Bytes that left Pen since `written` of them had.
+    fn given_away(&self, written: u64) -> u64 {
+        if self.to_unix { 0 } else { self.written - written }
     }
 
     fn run(

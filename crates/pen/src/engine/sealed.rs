@@ -129,7 +129,7 @@ fn run(
 ) -> Pumped {
     let mut resumed = tap.as_mut().is_some_and(|t| t.resumed());
     for _ in 0..limits::READS_PER_TURN {
-        let one_read = scratch.one_read(limits::SCRATCH);
+        let (one_read, tight) = (scratch.one_read(limits::SCRATCH), scratch.allowance.is_tight());
         let Scratch { read, sealed, .. } = scratch;
         let got = if mem::take(&mut resumed) {
             &[]
@@ -144,6 +144,9 @@ fn run(
             }
             if !kept && !flow.readable {
                 return Pumped::Drained;
+            }
+            if !kept && flow.awaits_reader(tight, sink.socket) {
+                return Pumped::Blocked;
             }
             if !kept && one_read == 0 {
                 return Pumped::Withheld;

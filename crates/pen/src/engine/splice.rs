@@ -41,14 +41,15 @@ pub(super) fn pump(
     sink: BorrowedFd<'_>,
     scratch: &mut Scratch,
 ) -> Pumped {
-    let pumped = run(flow, source, sink, scratch.one_read(limits::PIPE_SIZE));
+    let pumped = run(flow, source, sink, scratch);
     if pumped == Pumped::Drained {
         release(flow, &mut scratch.pipes);
     }
     pumped
 }
 
-fn run(flow: &mut Flow, source: BorrowedFd<'_>, sink: BorrowedFd<'_>, most: usize) -> Pumped {
+fn run(flow: &mut Flow, source: BorrowedFd<'_>, sink: BorrowedFd<'_>, scratch: &Scratch) -> Pumped {
+    let (most, tight) = (scratch.one_read(limits::PIPE_SIZE), scratch.allowance.is_tight());
     for _ in 0..limits::READS_PER_TURN {
         if let Some(stop) = flush(flow, sink) {
             return stop;
@@ -56,6 +57,7 @@ fn run(flow: &mut Flow, source: BorrowedFd<'_>, sink: BorrowedFd<'_>, most: usiz
         match flow.source_end {
             Some(end) => return Pumped::Over(end),
             None if !flow.readable => return Pumped::Drained,
+            None if flow.awaits_reader(tight, sink) => return Pumped::Blocked,
             None if most == 0 => return Pumped::Withheld,
             None => fill(flow, source, most),
         }

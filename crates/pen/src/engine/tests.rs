@@ -4,6 +4,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::thread;
 
 use pen_core::memory::Stage;
@@ -253,4 +254,40 @@ fn whatever_happens_in_whatever_order_keeps_the_promises() {
 #[ignore = "writes the corpus of the fuzzer"]
 fn write_the_corpus() {
     pen_fuzz::corpus::write("relay", &witness::seeds()).unwrap();
+}
+
+#[test]
+fn what_a_unix_socket_was_given_counts_as_held_and_is_little_while_memory_is_short() {
+    for choice in ALL {
+        let ((mut writer, source), (mut reader, sink)) = (pair(), UnixStream::pair().unwrap());
+        sink.set_nonblocking(true).unwrap();
+        let (mut flow, mut scratch) = (Flow::default(), Scratch::new());
+        flow.choose(choice);
+        flow.leads_to_unix(true);
+        let mut ready = |scratch: &mut Scratch| {
+            flow.source_ready(false);
+            let pumped = flow.pump(source.as_fd(), sink.as_fd(), scratch, None);
+            (pumped, flow.written)
+        };
+        let mut left = Allowance::after_look(Stage::Calm, 0, 1 << 30, 1);
+        scratch.allowance = left;
+        writer.write_all(b"hello").unwrap();
+        assert_eq!(ready(&mut scratch), (Pumped::Drained, 5), "{choice:?}");
+        left.take(5);
+        assert_eq!(scratch.allowance, left, "{choice:?}: written, and not given back");
+        writer.write_all(&pattern(10_000)).unwrap();
+        scratch.allowance = Allowance::after_look(Stage::Tight, 0, 1 << 30, 1);
+        assert_eq!(ready(&mut scratch), (Pumped::Blocked, 5), "{choice:?}: the first is unread");
+        reader.read_exact(&mut [0; 5]).unwrap();
+        let (pumped, written) = ready(&mut scratch);
+        assert!(
+            pumped == Pumped::Blocked && written <= 5 + limits::READ_TIGHT as u64,
+            "{choice:?}"
+        );
+        scratch.allowance = Allowance::BOUNDLESS;
+        assert_eq!(ready(&mut scratch).1, 10_005, "{choice:?}");
+        let mut got = vec![0; 10_000];
+        reader.read_exact(&mut got).unwrap();
+        assert!(got == pattern(10_000), "{choice:?}");
+    }
 }

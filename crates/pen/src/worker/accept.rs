@@ -161,6 +161,7 @@ impl Worker {
         conn.admission = self.admit_source(service, live, &conn.visitor)?;
         if conn.client_is_unix() {
             conn.from_client.read_to_the_last();
+            conn.from_server.leads_to_unix(true);
         }
         conn.from_client.choose(live.config.engine);
         conn.from_server.choose(live.config.engine);

@@ -82,7 +82,9 @@ impl Worker {
         conn.up = Some(socket);
         conn.dialer = dialer;
         conn.phase = Phase::Connecting;
-        if let Place::Unix(_) = place {
+        let is_unix = matches!(place, Place::Unix(_));
+        conn.from_client.leads_to_unix(is_unix);
+        if is_unix {
             conn.from_server.read_to_the_last();
         }
         let (slot, station) = (conn.slot, conn.station);

@@ -4,9 +4,8 @@
 use std::time::Duration;
 
 use pen_test::storm::{Asker, Storm, is_answered};
-use pen_test::{Scratch, Sig, Wire};
+use pen_test::{Group, Place, Scratch, Sig, Wire};
 
-use super::group::Group;
 use crate::rows::Row;
 use crate::running::Running;
 use crate::setup::{Scope, Setup};
@@ -15,7 +14,7 @@ use crate::subject::Subject;
 use crate::verdict::Verdict;
 
 pub const ROW: Row = Row {
-    run,
+    run: |stage| run(stage, false),
     ..Row::new(
         34,
         "24 MB of memory, load far above",
@@ -23,23 +22,36 @@ pub const ROW: Row = Row {
     )
 };
 
+pub const UNIX: Row = Row {
+    run: |stage| run(stage, true),
+    form: "c",
+    title: "24 MB of memory, load far above, the server at a Unix socket",
+    // What the server does not read is kept by the kernel, and no connection that is closed frees it.
+    expects: "never ended for memory; a client who reads is always served, a new one after",
+    ..ROW
+};
+
 /// The connections alone would take more than the budget, 70 percent of it.
 const LIMIT: u64 = 24 << 20;
 const CLIENTS: usize = 3_000;
 
-fn run(stage: &Stage) -> Verdict {
+fn run(stage: &Stage, unix: bool) -> Verdict {
     let Some(group) = Group::limited(LIMIT) else {
         return Verdict::skipped("no control groups for memory here");
     };
-    let mut storm = Storm::new();
-    let setup = Setup { room: CLIENTS + 500, ..Setup::of([storm.word()]) }
-        .with(Subject::Pen, Scope::Global, "engine copy")
-        .with(Subject::Pen, Scope::Global, format!("pending_max {CLIENTS}"))
-        // The kernel would hold the bytes otherwise, and the balancer nothing.
-        .with(Subject::Pen, Scope::Global, "sndbuf 4096")
-        .with(Subject::Haproxy, Scope::Global, "tune.sndbuf.client 4096")
-        .with(Subject::Haproxy, Scope::Global, "tune.sndbuf.server 4096");
     let scratch = Scratch::new();
+    let server = if unix { Place::Unix(scratch.path("server")) } else { Place::local(0) };
+    let mut storm = Storm::at(&server);
+    let mut setup = Setup { room: CLIENTS + 500, ..Setup::of([storm.word()]) }
+        .with(Subject::Pen, Scope::Global, "engine copy")
+        .with(Subject::Pen, Scope::Global, format!("pending_max {CLIENTS}"));
+    if !unix {
+        // The kernel would hold the bytes otherwise, and the balancer nothing.
+        setup = setup
+            .with(Subject::Pen, Scope::Global, "sndbuf 4096")
+            .with(Subject::Haproxy, Scope::Global, "tune.sndbuf.client 4096")
+            .with(Subject::Haproxy, Scope::Global, "tune.sndbuf.server 4096");
+    }
     let program = group.program(&stage.program, &scratch);
     let mut balancer = match Running::start(stage.subject, &program, &setup) {
         Ok(balancer) => balancer,
@@ -49,7 +61,7 @@ fn run(stage: &Stage) -> Verdict {
     let served = storm.gather(&balancer.place, CLIENTS);
     storm.break_loose(&balancer.pids());
     std::thread::sleep(Duration::from_secs(stage.of(20, 5)));
-    let fresh = Wire::connect(&balancer.place).is_ok_and(|wire| is_answered(&wire));
+    let fresh = unix || Wire::connect(&balancer.place).is_ok_and(|wire| is_answered(&wire));
     let (answers, all) = steady.end();
     let cut = storm.cut();
     let (lives, kills, most) = (balancer.lives(), group.kills(), group.most() >> 20);
@@ -57,9 +69,10 @@ fn run(stage: &Stage) -> Verdict {
     let after = lives && Wire::connect(&balancer.place).is_ok_and(|wire| is_answered(&wire));
     let words = format!(
         "{kills} kills for memory, {}, most {most} MB, {served} of {CLIENTS} taken in, {cut} cut; who \
-         reads: {answers} answers, {}; a new one: {fresh}, after: {after}",
+         reads: {answers} answers, {}; a new one: {}, after: {after}",
         if lives { "lives" } else { "ENDED" },
         if all { "all" } else { "then NONE" },
+        if unix { "not asked for".to_owned() } else { fresh.to_string() },
     );
     // Only Pen has a budget; it must have been needed.
     let said = balancer.said();

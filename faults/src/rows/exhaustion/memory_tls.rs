@@ -7,9 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use pen_test::{Farm, Place, Scratch, Sig};
+use pen_test::{Farm, Group, Place, Scratch, Sig};
 
-use super::group::Group;
 use crate::rows::Row;
 use crate::running::Running;
 use crate::secure::{self, NAME, Secure, Stream};

@@ -6,7 +6,6 @@ mod errors;
 mod frames;
 mod full;
 mod greed;
-mod group;
 mod http_shapes;
 mod malformed_tls;
 mod many_clients;
@@ -31,6 +30,7 @@ pub const ROWS: &[Row] = &[
     errors::TLS,
     memory::ROW,
     memory_tls::ROW,
+    memory::UNIX,
     full::ROW,
     slowloris::TLS,
     slowloris::HTTP,

@@ -139,7 +139,8 @@ pub(super) const ROWS: &[Spec] = &[
          until it is 92 percent: stalled ones and those with the most unsent bytes first, then those that \
          have been idle longest, then the youngest. Memory is looked at every 100 ms while something \
          happens; until the next look all connections together may take half of what is free, and what \
-         would need more is read, or accepted, after it. \
+         would need more is read, or accepted, after it. What was written to a Unix socket counts until it \
+         has been read; while memory is short such a socket gets nothing new before that. \
          Without a limit of the control group the resident memory of the process counts, which does not \
          include what the kernel holds for its sockets.",
     ),
