@@ -11,6 +11,8 @@ mod includes;
 mod logs;
 mod maglev;
 mod packets;
+mod replies;
+mod requests;
 mod routes;
 mod segments;
 mod session;
@@ -39,6 +41,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "hello", run: hello::run, seeds: hello::seeds },
     Target { name: "routes", run: routes::run, seeds: routes::seeds },
     Target { name: "http", run: http::run, seeds: http::seeds },
+    Target { name: "replies", run: replies::run, seeds: replies::seeds },
+    Target { name: "requests", run: requests::run, seeds: requests::seeds },
     Target { name: "acl", run: acl::run, seeds: acl::seeds },
     Target { name: "clients", run: clients::run, seeds: clients::seeds },
     Target { name: "maglev", run: maglev::run, seeds: maglev::seeds },

@@ -96,7 +96,32 @@ pub fn seeds() -> Vec<(String, Vec<u8>)> {
                tarpit_rate 5\nudp_spread datagram\nudp_answers 1\nudp_timeout 5\n";
     let routes = "service web listen 80\nservice tls route sni *.example.org service web\n\
                   service tls route alpn h2 server 3\nroute default close\nno route\n";
+    let logs = "connection_log json udp:127.0.0.1:514 start every 5\nconnection_log text syslog\n\
+                connection_log template \"%{client} \\\"%{reason}\\\" %{tls_sni} %%\" /var/log/pen start\n\
+                connection_log template \"%{reeson}\" stdout\nconnection_log text journal\n\
+                connection_log json stdout evry 5\nconnection_log\nconnection_log off\n\
+                event_log json journald\nevent_log text /a\nevent_log\nevent_log off\n\
+                log udp:127.0.0.1:514\nlog /var/log/pen\nno log\n";
+    let explain = "explain 10.0.0.1\nexplain ::1 port 99 sni a.example alpn h2 alpn http/1.1 service web\n\
+                   explain unix\nexplain 10.0.0.1 port 0\nexplain 10.0.0.1 sni a..b\nexplain nobody\n\
+                   explain 10.0.0.1 prt 5\n";
+    let tls = "ssl_certificate /a.pem /a.key\nssl_key /a.key\nssl_ca_file /ca.pem\nssl_ca_dir /ca\n\
+               ssl_crl /crl.pem\nssl_client_certificate required\nssl_ciphers HIGH:!aNULL\n\
+               ssl_option no_tlsv1.2\nno ssl_option\nssl_sni_path /sni\nssl_sni_strict\n\
+               ssl_ocsp_response /ocsp.der\nssl_alpn h2 http/1.1\nno ssl_tickets\nssl_early_data\n\
+               ssl_handshake_timeout 9\nssl_handshakes_max 100\nno ssl_certificate\n";
+    let whole = "workers 4\nmem_max 64\nsandbox strict /tmp /dev\nsandbox off\nsandbox\nengine splice\n\
+                 state_file /state\nstate_interval 60\npid_file /pid\nuser nobody\njail /jail\n\
+                 metrics 127.0.0.1:9100\ndrain_timeout 5\nlimit_conn 5\nlimit_rate 5\nlimit_burst 9\n\
+                 server 0 delete\nserver 0 drain\nserver 1 max 5\nno server 1 acl\nfreebind\n\
+                 sndbuf 4096\nsource 10.0.0.1\ntransparent\nhttp\nclient_acl 0\n";
     named([
+        ("logs", lines(1, logs)),
+        ("logs-asked-for", lines(3, logs)),
+        ("explain", lines(3, explain)),
+        ("tls", lines(1, tls)),
+        ("the-process", lines(1, whole)),
+        ("the-process-while-it-runs", lines(3, whole)),
         ("a-service", lines(1, service)),
         ("lists", lines(1, lists)),
         ("dsr-and-udp", lines(0, dsr)),

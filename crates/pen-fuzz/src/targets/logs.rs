@@ -6,7 +6,7 @@ use pen_core::consolidate::{Consolidator, Outcome};
 use pen_core::limits;
 use pen_core::logline::{Entry, datagram, file_line};
 use pen_core::moment::{Moment, WallSeconds};
-use pen_core::weblog::WebLine;
+use pen_core::weblog::{WebLine, WebTime};
 
 use super::named;
 use crate::draft::v4;
@@ -57,7 +57,11 @@ fn entries(line: &[u8]) {
 /// With another client a line is the same but for the client.
 fn web_line(line: &[u8]) {
     let Ok(web) = WebLine::parse(line) else { return };
-    let _ = web.time();
+    let spellings: Vec<_> = web.spellings().collect();
+    assert_eq!(spellings.len(), 1 + usize::from(web.request().contains(&b'\\')));
+    assert!(spellings.iter().all(|s| s.len() <= web.request().len()));
+    assert!(spellings.last().is_some_and(|s| s[..] == *web.request()), "not as it stands there");
+    with_another_time(&web);
     let mut out = Vec::new();
     web.append_with(&mut out, "10.0.0.7");
     if !web.has_client() {
@@ -69,6 +73,21 @@ fn web_line(line: &[u8]) {
     assert!(at + tail + 8 >= out.len(), "more than the client was changed: {out:?}");
     let Ok(again) = WebLine::parse(&out) else { panic!("a line no more: {out:?}") };
     assert_eq!(again.request(), web.request());
+}
+
+/// With its time in UTC a line is of the same time, and says so.
+fn with_another_time(web: &WebLine<'_>) {
+    // What is written has four digits for the year.
+    let years = 0..253_000_000_000;
+    let Some(time) = web.time().ok().filter(|time| years.contains(&time.wall.0)) else { return };
+    if !web.has_client() {
+        return;
+    }
+    let mut out = Vec::new();
+    web.append_at(&mut out, "10.0.0.7", time);
+    let Ok(again) = WebLine::parse(&out) else { panic!("a line no more: {out:?}") };
+    assert_eq!(again.request(), web.request());
+    assert_eq!(again.time().ok(), Some(WebTime { zoned: true, ..time }), "{out:?}");
 }
 
 /// Every line in is one line out or none, in order, and nothing else.
@@ -102,6 +121,10 @@ pub fn seeds() -> Vec<(String, Vec<u8>)> {
         (
             "quotes",
             text("::1 - a\"b [21/Nov/2026:10:00:00 +0100] \"GET /\\\"x\\\\ HTTP/1.1\" 400 0\n"),
+        ),
+        (
+            "escapes",
+            text("::1 - - [29/Feb/2024:23:59:60 -0930] \"GET /\\x22\\n\\q\\\\ HTTP/1.1\" 400 0\n"),
         ),
         ("request", text("GET /\x1b[2J\u{e9} HTTP/1.1\r\nHost: a\r\n")),
         ("junk", text("+ \n+ a b\n\"\"\n[] \"\"\n")),
