@@ -178,12 +178,18 @@ impl Asker {
     #[must_use]
     pub fn start(place: &Place) -> Self {
         let client = Client::connect(place).expect("a connection");
+        Self::asking(move || is_answered(&client))
+    }
+
+    /// The same with a question of its own; `answered` asks it and says whether the answer came.
+    #[must_use]
+    pub fn asking(mut answered: impl FnMut() -> bool + Send + 'static) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
             let mut answers = 0;
             while !stopped.load(Ordering::SeqCst) {
-                if !is_answered(&client) {
+                if !answered() {
                     return (answers, false);
                 }
                 answers += 1;

@@ -12,8 +12,6 @@ use super::named;
 use crate::draft::v4;
 use crate::{Choices, record};
 
-const TRUTH: Truth = Truth { client: None, tls: true, forwarded: Forwarded::Append };
-
 /// Who speaks, and what.
 struct Turn<'a> {
     server: bool,
@@ -30,8 +28,8 @@ fn turns(mut choices: Choices<'_>) -> Vec<Turn<'_>> {
 
 /// What the server was sent, and how it ended.
 fn pass(turns: &[Turn<'_>], size: usize, heard: bool) -> (Vec<u8>, Result<(), Refused>) {
-    let (mut rewriter, mut out) =
-        (Rewriter::new(Truth { client: Some(v4(7)), ..TRUTH }), Vec::new());
+    let truth = Truth { client: Some(v4(7)), tls: true, forwarded: Forwarded::Append };
+    let (mut rewriter, mut out) = (Rewriter::new(truth), Vec::new());
     for turn in turns {
         let said = if turn.server && heard {
             turn.said.chunks(size).for_each(|piece| rewriter.saw_reply(piece));

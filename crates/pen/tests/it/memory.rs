@@ -44,6 +44,29 @@ fn asks(client: &Client) -> bool {
     client.send(b"ping").is_ok() && client.read_exact(4).is_ok_and(|b| b == b"pong")
 }
 
+/// A control group with so many bytes; nothing, with a line that says why, where there can be none.
+fn limited(bytes: u64) -> Option<Group> {
+    if !is_root() {
+        println!("skipped: this is not root");
+        return None;
+    }
+    let group = Group::limited(bytes);
+    if group.is_none() {
+        println!("skipped: no control groups for memory here");
+    }
+    group
+}
+
+/// A client that read was always answered, and whoever comes after the storm is too.
+fn passes_over(mut storm: Storm, steady: Asker, mut pen: Pen) {
+    let (answers, all) = steady.end();
+    assert!(all && answers > 0, "a client that reads: {answers} answers");
+    storm.pass_over();
+    until("calm", || (stage(&pen) == "calm").then_some(()));
+    assert!(is_answered(&pen.client()), "a client after the storm");
+    assert_eq!(pen.stop(), Some(0));
+}
+
 #[test]
 fn without_a_limit_nothing_is_shed_and_nothing_looked_at() {
     let farm = Farm::one(&server());
@@ -118,14 +141,7 @@ fn pen_outlives_a_load_that_its_group_has_no_memory_for() {
     if plain_only("what a slow reader pins is bytes, and a thousand handshakes take a minute") {
         return;
     }
-    if !is_root() {
-        println!("skipped: this is not root");
-        return;
-    }
-    let Some(group) = Group::limited(LIMIT) else {
-        println!("skipped: no control groups for memory here");
-        return;
-    };
+    let Some(group) = limited(LIMIT) else { return };
     let mut storm = Storm::new();
     let mut pen = Pen::bare()
         .in_group(group.path())
@@ -148,13 +164,7 @@ fn pen_outlives_a_load_that_its_group_has_no_memory_for() {
     assert!(pen_test::holds(std::time::Duration::from_secs(3), || pen.runs()), "pen was ended");
     assert_eq!(group.kills(), 0);
     assert!(storm.cut() > 0);
-    let (answers, all) = steady.end();
-    assert!(all && answers > 0, "a client that reads: {answers} answers");
-    storm.pass_over();
-    until("calm", || (stage(&pen) == "calm").then_some(()));
-    assert!(is_answered(&pen.client()), "a client after the storm");
-    assert_eq!(pen.stop(), Some(0));
-    drop(pen);
+    passes_over(storm, steady, pen);
 }
 
 #[test]
@@ -167,14 +177,7 @@ fn pen_outlives_a_unix_server_that_reads_nothing() {
         println!("skipped: what is spliced into a Unix socket is not counted as Pen's");
         return;
     }
-    if !is_root() {
-        println!("skipped: this is not root");
-        return;
-    }
-    let Some(group) = Group::limited(LIMIT) else {
-        println!("skipped: no control groups for memory here");
-        return;
-    };
+    let Some(group) = limited(LIMIT) else { return };
     let scratch = Scratch::new();
     let mut storm = Storm::at(&Place::Unix(scratch.path("server")));
     let mut pen = Pen::bare()
@@ -191,11 +194,5 @@ fn pen_outlives_a_unix_server_that_reads_nothing() {
     until("the sockets to fill", || (number(&pen, "used") > LIMIT / 2).then_some(()));
     assert!(pen_test::holds(std::time::Duration::from_secs(3), || pen.runs()), "pen was ended");
     assert_eq!(group.kills(), 0);
-    let (answers, all) = steady.end();
-    assert!(all && answers > 0, "a client that reads: {answers} answers");
-    storm.pass_over();
-    until("calm", || (stage(&pen) == "calm").then_some(()));
-    assert!(is_answered(&pen.client()), "a client after the storm");
-    assert_eq!(pen.stop(), Some(0));
-    drop(pen);
+    passes_over(storm, steady, pen);
 }

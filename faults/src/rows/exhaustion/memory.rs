@@ -33,12 +33,10 @@ pub const UNIX: Row = Row {
 
 /// The connections alone would take more than the budget, 70 percent of it.
 const LIMIT: u64 = 24 << 20;
-const CLIENTS: usize = 3_000;
+/// Those who come.
+pub(super) const CLIENTS: usize = 3_000;
 
 fn run(stage: &Stage, unix: bool) -> Verdict {
-    let Some(group) = Group::limited(LIMIT) else {
-        return Verdict::skipped("no control groups for memory here");
-    };
     let scratch = Scratch::new();
     let server = if unix { Place::Unix(scratch.path("server")) } else { Place::local(0) };
     let mut storm = Storm::at(&server);
@@ -52,10 +50,9 @@ fn run(stage: &Stage, unix: bool) -> Verdict {
             .with(Subject::Haproxy, Scope::Global, "tune.sndbuf.client 4096")
             .with(Subject::Haproxy, Scope::Global, "tune.sndbuf.server 4096");
     }
-    let program = group.program(&stage.program, &scratch);
-    let mut balancer = match Running::start(stage.subject, &program, &setup) {
-        Ok(balancer) => balancer,
-        Err(why) => return Verdict::of(false, why),
+    let (group, mut balancer) = match confined(stage, &setup) {
+        Ok(both) => both,
+        Err(verdict) => return verdict,
     };
     let steady = Asker::start(&balancer.place);
     let served = storm.gather(&balancer.place, CLIENTS);
@@ -78,8 +75,25 @@ fn run(stage: &Stage, unix: bool) -> Verdict {
     let said = balancer.said();
     let told = ["memory: full: ", "memory: critical: "].iter().all(|stage| said.contains(stage));
     let shed = stage.subject != Subject::Pen || told && cut > 0;
-    // nginx's workers would outlive their master for a while, and the group has to be empty.
-    balancer.pids().into_iter().for_each(|pid| Sig::Kill.send(pid));
-    drop(balancer);
+    kill(balancer);
     Verdict::of(lives && kills == 0 && shed && all && fresh && after, words)
+}
+
+/// A balancer in a control group with little memory.
+///
+/// # Errors
+/// The verdict, where there are no such groups or it does not start.
+pub(super) fn confined(stage: &Stage, setup: &Setup) -> Result<(Group, Running), Verdict> {
+    let group = Group::limited(LIMIT);
+    let group = group.ok_or_else(|| Verdict::skipped("no control groups for memory here"))?;
+    let scratch = Scratch::new();
+    let program = group.program(&stage.program, &scratch);
+    let balancer = Running::start(stage.subject, &program, setup);
+    Ok((group, balancer.map_err(|why| Verdict::of(false, why))?))
+}
+
+/// Ends all of its processes: nginx's workers would outlive their master for a while, and the group has to
+/// be empty.
+pub(super) fn kill(balancer: Running) {
+    balancer.pids().into_iter().for_each(|pid| Sig::Kill.send(pid));
 }

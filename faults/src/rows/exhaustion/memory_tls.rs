@@ -3,14 +3,14 @@
 
 use std::io::{Read, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use pen_test::{Farm, Group, Place, Scratch, Sig};
+use pen_test::storm::Asker;
+use pen_test::{Farm, Place};
 
+use super::memory::{CLIENTS, confined, kill};
 use crate::rows::Row;
-use crate::running::Running;
 use crate::secure::{self, NAME, Secure, Stream};
 use crate::setup::{Scope, Setup};
 use crate::stage::Stage;
@@ -27,29 +27,23 @@ pub const ROW: Row = Row {
     )
 };
 
-const LIMIT: u64 = 24 << 20;
-const CLIENTS: usize = 3_000;
 /// Clients come from so many threads.
 const THREADS: usize = 8;
 /// How long a new client waits: quiet ones have to leave first.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn run(stage: &Stage) -> Verdict {
-    let Some(group) = Group::limited(LIMIT) else {
-        return Verdict::skipped("no control groups for memory here");
-    };
-    let (farm, secure, scratch) = (Farm::banners(1), Arc::new(Secure::new()), Scratch::new());
+    let (farm, secure) = (Farm::banners(1), Arc::new(Secure::new()));
     let setup =
         Setup { room: CLIENTS + 500, tls: Some(secure.file.clone()), ..Setup::of(farm.words("")) }
             .with(Subject::Pen, Scope::Global, format!("pending_max {CLIENTS}"));
-    let program = group.program(&stage.program, &scratch);
-    let mut balancer = match Running::start(stage.subject, &program, &setup) {
-        Ok(balancer) => balancer,
-        Err(why) => return Verdict::of(false, why),
+    let (group, mut balancer) = match confined(stage, &setup) {
+        Ok(both) => both,
+        Err(verdict) => return verdict,
     };
     let place = balancer.place.clone();
     let visit = || secure.visit(&place, PATIENCE).is_ok();
-    let Some(steady) = Steady::start(&secure, &place) else {
+    let Some(steady) = steady(&secure, &place) else {
         return Verdict::of(false, "not even the first client was served");
     };
     let crowd = Crowd::start(&secure, &place, Duration::from_secs(stage.of(40, 12)));
@@ -68,45 +62,18 @@ fn run(stage: &Stage) -> Verdict {
     );
     // Only Pen has a budget; it must have been needed.
     let needed = stage.subject != Subject::Pen || balancer.said().contains("memory: full: ");
-    // nginx's workers would outlive their master for a while, and the group has to be empty.
-    balancer.pids().into_iter().for_each(|pid| Sig::Kill.send(pid));
-    drop(balancer);
+    kill(balancer);
     Verdict::of(lives && kills == 0 && needed && all && fresh && after, words)
 }
 
-/// A client that asks again and again and reads each answer.
-struct Steady {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<(u32, bool)>,
-}
-
-impl Steady {
-    fn start(secure: &Secure, place: &Place) -> Option<Self> {
-        let (_, _, stream) = secure::visit(&secure.config, place, NAME, PATIENCE).ok()?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        Some(Self { stop, thread: std::thread::spawn(move || ask(stream, &stopped)) })
-    }
-
-    /// Ends it: how many answers it had, and whether to every question.
-    fn end(self) -> (u32, bool) {
-        self.stop.store(true, Ordering::SeqCst);
-        self.thread.join().unwrap_or_default()
-    }
-}
-
-fn ask(mut stream: Stream, stopped: &AtomicBool) -> (u32, bool) {
-    let mut answers = 0;
-    while !stopped.load(Ordering::SeqCst) {
+/// A client that asks again and again; nothing when it is not even greeted.
+fn steady(secure: &Secure, place: &Place) -> Option<Asker> {
+    let (_, _, mut stream) = secure::visit(&secure.config, place, NAME, PATIENCE).ok()?;
+    Some(Asker::asking(move || {
         let mut answer = [0; 4];
         let asked = stream.write_all(b"ping").and_then(|()| stream.read_exact(&mut answer));
-        if asked.is_err() || answer != *b"ping" {
-            return (answers, false);
-        }
-        answers += 1;
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    (answers, true)
+        asked.is_ok() && answer == *b"ping"
+    }))
 }
 
 /// Clients that come, are greeted and stay.
